@@ -1,0 +1,6 @@
+package domain
+
+// EvidenceGroup is the retention group of what shows that a decision was
+// lawful (consent evidence, reasons). It must outlive what it was given for:
+// GDPR 7(1) and 17(3)(e).
+const EvidenceGroup Name = "evidence"

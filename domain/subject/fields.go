@@ -1,0 +1,120 @@
+package subject
+
+import (
+	"cmp"
+	"slices"
+
+	"lethe/domain"
+)
+
+// Field is one value of a person as it stands, and for whom it is held.
+type Field struct {
+	Item
+	Source   Source
+	Purposes []domain.Name // that hold it, in order of recording
+	EventID  domain.ID     // the event that set the value
+	Revision uint64
+	At       *domain.Recorded
+}
+
+// slotKey names the place of a value.
+type slotKey struct {
+	field domain.Name
+	slot  uint16
+}
+
+// fields folds by order of recording: the newest recorded value counts,
+// whatever its effective time. Sorted by field and slot.
+func (s *State) fields(w window) []Field {
+	var list []Field
+	find := func(k slotKey) int {
+		return slices.IndexFunc(list, func(f Field) bool { return f.Field == k.field && f.Slot == k.slot })
+	}
+	set := func(r *domain.Recorded, item Item, source Source, purpose domain.Name) {
+		i := find(slotKey{item.Field, item.Slot})
+		if i < 0 {
+			if purpose == "" {
+				return // rectifying what is not held means nothing
+			}
+			i, list = len(list), append(list, Field{})
+		}
+		held := list[i].Purposes
+		if purpose != "" && !slices.Contains(held, purpose) {
+			held = append(held, purpose)
+		}
+		list[i] = Field{Item: item, Source: source, Purposes: held, EventID: r.ID, Revision: r.Revision, At: r}
+	}
+	entries, kinds := s.Entries(), s.kinds()
+	for i := range entries {
+		r := &entries[i]
+		if kinds[i].topic != aboutFields || !w.known(r) {
+			continue
+		}
+		switch e := r.Event.(type) {
+		case *FieldsRecorded:
+			for _, item := range e.Items {
+				set(r, item, e.Source, e.Purpose)
+			}
+		case *FieldsRectified:
+			for _, item := range e.Items {
+				set(r, item, e.Source, "")
+			}
+		case *FieldRemoved:
+			list = removed(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b Field) int {
+		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Slot, b.Slot))
+	})
+	return list
+}
+
+// removed takes the purpose out of the field's values and drops those that no
+// purpose holds any more.
+func removed(list []Field, e *FieldRemoved) []Field {
+	kept := list[:0]
+	for _, f := range list {
+		if f.Field == e.Field {
+			f.Purposes = slices.DeleteFunc(f.Purposes, func(p domain.Name) bool { return p == e.Purpose })
+		}
+		if len(f.Purposes) > 0 {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// contactChanged reports whether a value was set or lost since an event, as
+// far as that was known and in effect.
+func (s *State) contactChanged(w window, field domain.Name, slot uint16, since *domain.Recorded) bool {
+	var holders []domain.Name
+	entries, kinds := s.Entries(), s.kinds()
+	for i := range entries {
+		r := &entries[i]
+		if kinds[i].topic != aboutFields || !w.known(r) {
+			continue
+		}
+		touched := false
+		switch e := r.Event.(type) {
+		case *FieldsRecorded:
+			if touched = names(e.Items, field, slot); touched && !slices.Contains(holders, e.Purpose) {
+				holders = append(holders, e.Purpose)
+			}
+		case *FieldsRectified:
+			touched = names(e.Items, field, slot)
+		case *FieldRemoved:
+			if e.Field == field {
+				holders = slices.DeleteFunc(holders, func(p domain.Name) bool { return p == e.Purpose })
+				touched = len(holders) == 0
+			}
+		}
+		if touched && r.Revision > since.Revision && w.holds(r) {
+			return true
+		}
+	}
+	return false
+}
+
+func names(items []Item, field domain.Name, slot uint16) bool {
+	return slices.ContainsFunc(items, func(i Item) bool { return i.Field == field && i.Slot == slot })
+}
