@@ -1,0 +1,119 @@
+package disclose
+
+import (
+	"context"
+	"slices"
+
+	"lethe/domain"
+	"lethe/domain/access"
+	"lethe/domain/personal"
+	"lethe/domain/principal"
+	"lethe/domain/subject"
+	"lethe/internal/auth"
+)
+
+// Past is one value of a person's history, opened.
+type Past struct {
+	EventID domain.ID
+	Field   domain.Name
+	Index   int // among the event's values of this field
+	Value   personal.Value
+}
+
+// History opens the values of a person's history that the purpose needs.
+// A data-protection officer also gets evidence and reasons.
+func (d *Door) History(ctx context.Context, ask Ask, token domain.Token) ([]Past, Answer, error) {
+	if ask.Door == "" {
+		ask.Door = access.History
+	}
+	ask.Tokens = []domain.Token{token}
+	answer, err := d.Open(ctx, ask)
+	if err != nil {
+		return nil, Answer{}, err
+	}
+	o := answer.Subjects[0]
+	officer := ask.Caller.Has(principal.Officer)
+	var past []Past
+	for _, rec := range o.State.Entries() {
+		seen := map[string]int{}
+		for _, slot := range rec.Event.Personal(nil) {
+			i := seen[slot.Field]
+			seen[slot.Field]++
+			declared := slices.Contains(o.Answer.Fields, domain.Name(slot.Field))
+			builtIn := officer && slot.Group == string(domain.EvidenceGroup)
+			if slot.Value.State() == personal.Absent || !declared && !builtIn {
+				continue
+			}
+			v, err := d.reveal(ctx, *slot.Value)
+			if err != nil {
+				return nil, Answer{}, err
+			}
+			past = append(past, Past{EventID: rec.ID, Field: domain.Name(slot.Field), Index: i, Value: v})
+		}
+	}
+	return past, answer, nil
+}
+
+// MayProcess answers the question and opens nothing.
+func (d *Door) MayProcess(ctx context.Context, token domain.Token, q subject.Question) (subject.Answer, error) {
+	cat, err := d.ledger.Catalogue(ctx)
+	if err != nil {
+		return subject.Answer{}, err
+	}
+	people, err := d.People(ctx, token)
+	if err != nil {
+		return subject.Answer{}, err
+	}
+	return subject.MayProcess(cat, people, q), nil
+}
+
+// Texts opens what a declaration of the catalogue seals: notices, and the
+// contacts that a controller publishes. They are the controller's own and
+// meant to be shown, so that no access is recorded; they are sealed so that
+// a contact person can be forgotten too.
+func (d *Door) Texts(ctx context.Context, declared domain.Event) (map[string]personal.Value, error) {
+	texts := map[string]personal.Value{}
+	for _, slot := range declared.Personal(nil) {
+		if slot.Value.IsZero() {
+			continue
+		}
+		v, err := d.reveal(ctx, *slot.Value)
+		if err != nil {
+			return nil, err
+		}
+		texts[slot.Field] = v
+	}
+	return texts, nil
+}
+
+// FileName opens the name of an imported file for whoever may import.
+func (d *Door) FileName(ctx context.Context, caller auth.Caller, name personal.Value) (personal.Value, error) {
+	if err := auth.Allow(caller, auth.RunImport); err != nil {
+		return personal.Value{}, err
+	}
+	return d.reveal(ctx, name)
+}
+
+// Staff opens the name of a principal for whoever manages tokens. It is an
+// access like any other and recorded first.
+func (d *Door) Staff(ctx context.Context, caller auth.Caller, names []personal.Value) ([]personal.Value, error) {
+	if err := auth.Allow(caller, auth.ManageTokens); err != nil {
+		return nil, err
+	}
+	ask := Ask{Caller: caller, Purpose: StaffPurpose, Operation: access.Use, Door: access.List}
+	if _, _, err := d.record(ctx, ask, nil); err != nil {
+		return nil, err
+	}
+	opened := make([]personal.Value, len(names))
+	for i, n := range names {
+		v, err := d.reveal(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		opened[i] = v
+	}
+	return opened, nil
+}
+
+// StaffPurpose is what principals' names are used for.
+const StaffPurpose domain.Name = "staff.administration"
