@@ -1,0 +1,140 @@
+// Package app is the composition root: it opens the parts in their order,
+// starts what runs beside requests, and closes everything again. Clock and
+// chance enter the ledger here.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"lethe/eventstore"
+	"lethe/eventstore/segment"
+	"lethe/internal/codec"
+	"lethe/internal/config"
+	"lethe/internal/disclose"
+	"lethe/internal/keyring"
+	"lethe/internal/ledger"
+	"lethe/projections"
+)
+
+// App is an open data directory.
+type App struct {
+	Config config.Config
+	Log    *slog.Logger
+	Store  *segment.Store
+	Keys   *keyring.Keyring
+	Codec  *codec.Codec
+	Ledger *ledger.Ledger
+	Door   *disclose.Door
+	Views  *Views
+	Report []string // what opening survived and an operator should know
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// Open opens or makes a data directory. It fails with eventstore.ErrLocked
+// when another process has it, and changes nothing when a part is missing,
+// damaged, or made by a newer program.
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err error) {
+	a := &App{Config: cfg, Log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	dir := cfg.Storage.Data
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
+	}
+	a.Store, err = segment.Open(filepath.Join(dir, "log"), segment.Options{
+		Now: time.Now, Logger: log, SegmentBytes: int64(cfg.Storage.SegmentBytes),
+		DurableMark: viewMark(ctx, filepath.Join(dir, "views")),
+		Report:      func(e error) { a.Report = append(a.Report, e.Error()) },
+	})
+	if err != nil {
+		return nil, locked(dir, err)
+	}
+	if a.Keys, err = openKeys(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	if a.Codec, err = codec.New(); err != nil {
+		return nil, fmt.Errorf("making the codec: %w", err)
+	}
+	a.Ledger, err = ledger.New(ledger.Options{
+		Store: a.Store, Keys: a.Keys, Codec: a.Codec, Now: time.Now, Rand: rand.Reader, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if why, lost := a.Keys.LookupLost(); lost {
+		log.WarnContext(ctx, "rebuilding lookup and claims from the log", "why", why)
+		if err := a.Ledger.RebuildLookup(ctx, nil); err != nil {
+			return nil, err
+		}
+		a.Report = append(a.Report, "lookup and claims were rebuilt: "+why)
+	}
+	a.Door = disclose.New(a.Ledger, a.Codec, a.Keys, log)
+	if err := a.introduce(ctx); err != nil {
+		return nil, err
+	}
+	if a.Views, err = openViews(ctx, filepath.Join(dir, "views"), a.Store, a.Codec, log); err != nil {
+		return nil, err
+	}
+	return a, a.follow(ctx)
+}
+
+func locked(dir string, err error) error {
+	if errors.Is(err, eventstore.ErrLocked) {
+		return fmt.Errorf("%w: %s: stop the other lethe process, or go through it with --server URL and a token", err, dir)
+	}
+	return fmt.Errorf("opening the event log: %w", err)
+}
+
+func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyring.Keyring, error) {
+	s := cfg.Storage
+	return keyring.Open(ctx, keyring.Options{
+		Dir: orIn(s.Keys, s.Data, "keys"), EpochDir: orIn(s.Epochs, s.Data, "epochs"),
+		LookupDir: orIn(s.Lookup, s.Data, "lookup"), RootKeyFile: orIn(s.RootKey, s.Data, "root.key"),
+		CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
+	})
+}
+
+func orIn(path, dir, name string) string {
+	if path != "" {
+		return path
+	}
+	return filepath.Join(dir, name)
+}
+
+// Close stops what runs and closes the parts in the reverse order. It may be
+// called on an App that opened in part.
+func (a *App) Close() error {
+	if a.stop != nil {
+		a.stop()
+		a.running.Wait()
+	}
+	var errs []error
+	if a.Door != nil && a.Store != nil {
+		errs = append(errs, a.Door.Close(context.Background()))
+	}
+	if a.Views != nil {
+		errs = append(errs, a.Views.Close())
+	}
+	if a.Store != nil {
+		errs = append(errs, a.Store.Close())
+	}
+	if a.Keys != nil {
+		errs = append(errs, a.Keys.Close())
+	}
+	return errors.Join(errs...)
+}
+
+var _ projections.Decoder = (*codec.Codec)(nil)
