@@ -108,9 +108,8 @@ func ParseID(s string) (id ID, err error) { err = id.UnmarshalText([]byte(s)); r
 
 // UnmarshalText reads the canonical form.
 func (id *ID) UnmarshalText(b []byte) error {
-	bad := Invalid("id.malformed", "id", "an ID has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
 	if len(b) != 36 || b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
-		return bad
+		return malformedID()
 	}
 	var hexed [32]byte
 	copy(hexed[0:], b[0:8])
@@ -119,7 +118,11 @@ func (id *ID) UnmarshalText(b []byte) error {
 	copy(hexed[16:], b[19:23])
 	copy(hexed[20:], b[24:36])
 	if _, err := hex.Decode(id[:], hexed[:]); err != nil {
-		return bad
+		return malformedID()
 	}
 	return nil
+}
+
+func malformedID() error {
+	return Invalid("id.malformed", "id", "an ID has the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
 }

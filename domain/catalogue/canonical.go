@@ -92,8 +92,7 @@ func email(s string) string {
 		return ""
 	}
 	local, host := s[:at], strings.ToLower(s[at+1:])
-	if strings.ContainsAny(local, `@<>(),;:"[]\`) || dotted(local) || dotted(host) ||
-		host == "" || len(host) > maxDomain || strings.ContainsAny(host, `@<>(),;:"\/_!#$%&'*+=?^{|}~`+"`") {
+	if strings.ContainsAny(local, `@<>(),;:"[]\`) || dotted(local) || !hostname(host) || len(host) > maxDomain || strings.ContainsAny(host, `@<>(),;:"\/_!#$%&'*+=?^{|}~`+"`") {
 		return ""
 	}
 	return local + "@" + host
@@ -101,6 +100,15 @@ func email(s string) string {
 
 func dotted(s string) bool {
 	return strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..")
+}
+
+func hostname(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return false
+		}
+	}
+	return true
 }
 
 func phone(s string) string {

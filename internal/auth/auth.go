@@ -76,6 +76,9 @@ var allowed = map[Action][]principal.Role{
 	ManageTokens:   {principal.Admin},
 }
 
+// RolesFor lists the roles that an action is allowed to, for documentation.
+func RolesFor(a Action) []principal.Role { return slices.Clone(allowed[a]) }
+
 // Allow refuses (403) what none of the caller's roles allows.
 func Allow(c Caller, a Action) error {
 	if c.Has(allowed[a]...) {
