@@ -1,0 +1,172 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Validate checks what the forms of the settings alone do not. kong calls it
+// when Config itself is what is parsed into; a command that embeds parts
+// calls theirs.
+func (c *Config) Validate() error {
+	return errors.Join(c.Storage.Check(), c.HTTP.Check(), c.Limits.Check(), c.Client.Check())
+}
+
+var countryPattern = regexp.MustCompile(`^[A-Z]{2}$`)
+
+// Check reports settings that cannot work.
+func (s *Storage) Check() error {
+	switch {
+	case s.Data == "":
+		return errors.New("--data: a directory is needed")
+	case s.SegmentBytes < 64<<10 || s.SegmentBytes > 1<<30:
+		return fmt.Errorf("--segment-bytes: %s is outside 64KiB to 1GiB", s.SegmentBytes)
+	case strings.Contains(s.RootKey, "://"):
+		return errors.New("--root-key: only file:PATH is read")
+	case s.PhoneRegion != "" && !countryPattern.MatchString(s.PhoneRegion):
+		return errors.New("--phone-region: a country has two capital letters, such as DE")
+	}
+	return nil
+}
+
+// Resolved returns s with every place filled in: those left empty lie under
+// the data directory. RootKey becomes a plain path.
+func (s Storage) Resolved() Storage {
+	under := func(given, name string) string {
+		if given == "" {
+			return filepath.Join(s.Data, name)
+		}
+		return filepath.Clean(given)
+	}
+	s.Data = filepath.Clean(s.Data)
+	s.Keys, s.Epochs, s.Lookup = under(s.Keys, "keys"), under(s.Epochs, "epochs"), under(s.Lookup, "lookup")
+	s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
+	return s
+}
+
+// Warnings tells which places lie where one backup would take them together
+// with what they protect. It is for the operator, and no error: a trial on
+// one directory is fine.
+func (s Storage) Warnings() []string {
+	r := s.Resolved()
+	var out []string
+	for _, p := range []struct{ setting, path, why string }{
+		{"keys", r.Keys, "a backup of the ledger would hold the keys that open it"},
+		{"epochs", r.Epochs, "a backup could revive what was erased"},
+		{"lookup", r.Lookup, "a backup could confirm an erased address by guessing"},
+		{"root-key", r.RootKey, "whoever has the directory has everything"},
+	} {
+		if inside(r.Data, p.path) {
+			out = append(out, fmt.Sprintf("--%s lies inside the data directory: %s", p.setting, p.why))
+		}
+	}
+	return out
+}
+
+func inside(dir, path string) bool {
+	d, errD := filepath.Abs(dir)
+	p, errP := filepath.Abs(path)
+	if errD != nil || errP != nil {
+		return true // cannot tell: warn
+	}
+	rel, err := filepath.Rel(d, p)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// MetricsOff reports whether /metrics is turned off.
+func (h *HTTP) MetricsOff() bool { return h.MetricsListen == "off" || h.MetricsListen == "" }
+
+// Check reports settings that cannot work.
+func (h *HTTP) Check() error {
+	if _, _, err := net.SplitHostPort(h.Listen); err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	if !h.MetricsOff() {
+		if _, _, err := net.SplitHostPort(h.MetricsListen); err != nil {
+			return fmt.Errorf("--metrics-listen: %w", err)
+		}
+		if h.MetricsListen == h.Listen && !strings.HasSuffix(h.Listen, ":0") {
+			return errors.New("--metrics-listen: /metrics needs an address of its own")
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"read-header-timeout": h.ReadHeaderTimeout, "read-timeout": h.ReadTimeout,
+		"write-timeout": h.WriteTimeout, "idle-timeout": h.IdleTimeout, "shutdown-timeout": h.ShutdownTimeout,
+	} {
+		if d <= 0 {
+			return fmt.Errorf("--%s: must be longer than nothing", name)
+		}
+	}
+	return nil
+}
+
+// Check reports settings that cannot work.
+func (l *Limits) Check() error {
+	switch {
+	case l.MaxBody < 1<<10 || l.MaxBody > 64<<20:
+		return fmt.Errorf("--max-body: %s is outside 1KiB to 64MiB", l.MaxBody)
+	case l.MaxHeader < 4<<10 || l.MaxHeader > 1<<20:
+		return fmt.Errorf("--max-header: %s is outside 4KiB to 1MiB", l.MaxHeader)
+	case l.Rate < 0 || l.AnonymousRate < 0:
+		return errors.New("--rate, --anonymous-rate: cannot be negative")
+	case l.Rate > 0 && l.Burst < 1:
+		return errors.New("--burst: at least 1 where there is a rate")
+	case l.MaxFeeds < 1:
+		return errors.New("--max-feeds: at least 1")
+	}
+	return nil
+}
+
+// Check reports settings that cannot work. It never repeats the address,
+// which may hold a password by mistake.
+func (c *Client) Check() error {
+	if c.Server == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Server)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		return errors.New("--server: an address has the form https://HOST[:PORT]")
+	case u.User != nil || u.RawQuery != "":
+		return errors.New("--server: credentials do not belong in an address; use --token-file")
+	}
+	return nil
+}
+
+// maxToken bounds a token file; tokens have some fifty characters.
+const maxToken = 4 << 10
+
+// Token returns the access token for Server: the content of TokenFile or,
+// without one, the environment variable LETHE_TOKEN, which lookup reads
+// (os.LookupEnv). Its errors never repeat what was read.
+func (c *Client) Token(lookup func(string) (string, bool)) (string, error) {
+	if c.TokenFile == "" {
+		token, _ := lookup("LETHE_TOKEN")
+		if token = strings.TrimSpace(token); token != "" {
+			return token, nil
+		}
+		return "", errors.New("a token is needed: name its file with --token-file or set LETHE_TOKEN")
+	}
+	f, err := os.Open(c.TokenFile)
+	if err != nil {
+		return "", fmt.Errorf("opening the token file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	text, err := io.ReadAll(io.LimitReader(f, maxToken+1))
+	if err != nil {
+		return "", fmt.Errorf("reading the token file: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	if token == "" || len(text) > maxToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", errors.New("the token file does not hold one token")
+	}
+	return token, nil
+}

@@ -1,0 +1,77 @@
+// Package config is every setting of Lethe in one documented struct.
+//
+// A setting has one name: --data on the command line, LETHE_DATA in the
+// environment, `data` in the YAML file. The first that gives it wins: command
+// line, environment, file, default. docs/configuration.md is generated from
+// this struct.
+//
+// No secret is a setting: tokens and keys are named by the file that holds
+// them, since command lines and configuration files are read by others. The
+// one exception, LETHE_TOKEN, is read where it is used.
+package config
+
+import (
+	"time"
+)
+
+// Config is all settings. Commands embed the parts that they need.
+type Config struct {
+	File    File    `embed:""`
+	Storage Storage `embed:"" group:"Storage"`
+	HTTP    HTTP    `embed:"" group:"HTTP"`
+	Limits  Limits  `embed:"" group:"Limits"`
+	Client  Client  `embed:"" group:"Client"`
+	Log     Log     `embed:"" group:"Log"`
+}
+
+// File names the configuration file.
+type File struct {
+	Config string `name:"config" env:"LETHE_CONFIG" placeholder:"FILE" help:"YAML file with settings by the names of this page; it cannot name another file."`
+}
+
+// Storage says where things are kept. The directories are apart because they
+// follow different rules: ledger and keys are backed up, each on its own;
+// epoch keys and lookup are in no backup at all.
+type Storage struct {
+	Data         string `name:"data" env:"LETHE_DATA" default:"lethe-data" placeholder:"DIR" help:"Data directory: the ledger and its views."`
+	Keys         string `name:"keys" env:"LETHE_KEYS" placeholder:"DIR" help:"Wrapped keys and fences; keys under the data directory when empty. Never in one backup with the ledger."`
+	Epochs       string `name:"epochs" env:"LETHE_EPOCHS" placeholder:"DIR" help:"Epoch keys; epochs under the data directory when empty. In no backup."`
+	Lookup       string `name:"lookup" env:"LETHE_LOOKUP" placeholder:"DIR" help:"Blind index and claims; lookup under the data directory when empty. In no backup; rebuilt from sealed values."`
+	RootKey      string `name:"root-key" env:"LETHE_ROOT_KEY" placeholder:"file:PATH" help:"Root key file; root.key under the data directory when empty. Made at the first start; keep a copy elsewhere."`
+	SegmentBytes Bytes  `name:"segment-bytes" env:"LETHE_SEGMENT_BYTES" default:"64MiB" placeholder:"SIZE" help:"Size of a log segment, 64KiB to 1GiB. Segments that exist keep theirs."`
+	PhoneRegion  string `name:"phone-region" env:"LETHE_PHONE_REGION" placeholder:"COUNTRY" help:"ISO 3166-1 country of phone numbers without a country code, such as DE; none when empty."`
+}
+
+// HTTP is the server's listeners and patience.
+type HTTP struct {
+	Listen            string        `name:"listen" env:"LETHE_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address of the API. It speaks plain HTTP: beyond this machine put a proxy with TLS in front."`
+	MetricsListen     string        `name:"metrics-listen" env:"LETHE_METRICS_LISTEN" default:"127.0.0.1:9090" placeholder:"HOST:PORT" help:"Address of /metrics, which asks for no token; off turns it off."`
+	ReadHeaderTimeout time.Duration `name:"read-header-timeout" env:"LETHE_READ_HEADER_TIMEOUT" default:"5s" help:"Longest time to receive a request's header."`
+	ReadTimeout       time.Duration `name:"read-timeout" env:"LETHE_READ_TIMEOUT" default:"30s" help:"Longest time to receive a whole request."`
+	WriteTimeout      time.Duration `name:"write-timeout" env:"LETHE_WRITE_TIMEOUT" default:"60s" help:"Longest time to answer; event feeds are exempt."`
+	IdleTimeout       time.Duration `name:"idle-timeout" env:"LETHE_IDLE_TIMEOUT" default:"2m" help:"How long an unused connection is kept."`
+	ShutdownTimeout   time.Duration `name:"shutdown-timeout" env:"LETHE_SHUTDOWN_TIMEOUT" default:"20s" help:"How long requests under way may take to end when stopping."`
+}
+
+// Limits bounds what a caller can ask of the server.
+type Limits struct {
+	MaxBody       Bytes   `name:"max-body" env:"LETHE_MAX_BODY" default:"1MiB" placeholder:"SIZE" help:"Largest request body."`
+	MaxHeader     Bytes   `name:"max-header" env:"LETHE_MAX_HEADER" default:"64KiB" placeholder:"SIZE" help:"Largest request header."`
+	Rate          float64 `name:"rate" env:"LETHE_RATE" default:"1000" placeholder:"N" help:"Requests a second that each token may make; 0 sets no limit."`
+	Burst         int     `name:"burst" env:"LETHE_BURST" default:"2000" placeholder:"N" help:"Requests that each token may make at once."`
+	AnonymousRate float64 `name:"anonymous-rate" env:"LETHE_ANONYMOUS_RATE" default:"10" placeholder:"N" help:"Requests a second from one address that carry no valid token; 0 sets no limit."`
+	MaxFeeds      int     `name:"max-feeds" env:"LETHE_MAX_FEEDS" default:"64" placeholder:"N" help:"Event feeds open at the same time."`
+}
+
+// Client is how commands reach a running server instead of opening the data
+// directory themselves.
+type Client struct {
+	Server    string `name:"server" env:"LETHE_SERVER" placeholder:"URL" help:"Go through the running server at this address; the data directory is opened when empty."`
+	TokenFile string `name:"token-file" env:"LETHE_TOKEN_FILE" placeholder:"FILE" help:"File with the access token for --server. Without it the environment variable LETHE_TOKEN is read; a token is never an argument."`
+}
+
+// Log is what is written to standard error.
+type Log struct {
+	LogLevel  string `name:"log-level" env:"LETHE_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"Least severe level that is logged: ${enum}."`
+	LogFormat string `name:"log-format" env:"LETHE_LOG_FORMAT" default:"text" enum:"text,json" help:"Form of log lines: ${enum}."`
+}
