@@ -1,0 +1,332 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"lethe/eventstore"
+)
+
+// bulkEvents is how many events a build folds into one transaction.
+const bulkEvents = 50_000
+
+// nearEvents is how close a build comes to the log's end by itself. The rest
+// it folds while the live view waits.
+const nearEvents = 2_000
+
+// maxPasses bounds how often it tries to come close to a log that grows as
+// fast as a view can be written.
+const maxPasses = 8
+
+// build is a view's new file in the making.
+type build struct {
+	view   *view
+	number int
+	file   *file // nil once it failed and was removed
+	in     chan *chunk
+	feed   *feed // of its own, to catch up with
+	done   uint64
+	keep   bool // CURRENT may name the file: it is not ours to remove
+	err    error
+}
+
+// adoption hands a build to its view's goroutine.
+type adoption struct {
+	build *build
+	done  chan error
+}
+
+// Rebuild folds the named views (all when none is named) anew from the whole
+// log, into new files beside the live ones, which serve and follow on
+// meanwhile; then it exchanges them. The log is read and decoded once for all
+// of them. progress, which may be nil, is called from one goroutine at a
+// time. One rebuild runs at a time; another call waits. A cancelled or failed
+// rebuild leaves the live file as it was and removes its own; one view's
+// failure does not stop the others.
+func (r *Runner) Rebuild(ctx context.Context, progress func(Progress), names ...string) error {
+	views, err := r.named(names)
+	if err != nil {
+		return err
+	}
+	if err := r.enter(); err != nil {
+		return err
+	}
+	defer r.wg.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(r.ctx, cancel)()
+	if !send(ctx, r.building, struct{}{}) {
+		return ctx.Err()
+	}
+	defer func() { <-r.building }()
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	return r.rebuildAll(ctx, views, r.reporter(progress))
+}
+
+func (r *Runner) named(names []string) ([]*view, error) {
+	if len(names) == 0 {
+		return r.views, nil
+	}
+	var views []*view
+	taken := map[string]bool{}
+	for _, name := range names {
+		v, err := r.view(name)
+		if err != nil {
+			return nil, err
+		}
+		if !taken[name] {
+			views = append(views, v)
+		}
+		taken[name] = true
+	}
+	return views, nil
+}
+
+// reporter notes how far a build is, and tells.
+func (r *Runner) reporter(tell func(Progress)) func(*build) {
+	var total uint64
+	if s, ok := r.opts.Store.(eventstore.Statser); ok {
+		total = s.Stats().Events
+	}
+	var mu sync.Mutex
+	return func(b *build) {
+		p := Progress{View: b.view.projection.Name(), Done: b.done, Total: total}
+		b.view.mu.Lock()
+		b.view.rebuild = &p
+		b.view.announce()
+		b.view.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
+		tell(p)
+	}
+}
+
+func (r *Runner) rebuildAll(ctx context.Context, views []*view, report func(*build)) error {
+	builds := make([]*build, len(views))
+	for i, v := range views {
+		builds[i] = &build{view: v, number: v.next, in: make(chan *chunk, 4)}
+		v.next++
+		builds[i].create(ctx)
+		report(builds[i])
+	}
+	r.load(ctx, builds, report)
+	var wg sync.WaitGroup
+	for _, b := range builds {
+		wg.Go(func() { b.fail(r.finish(ctx, b)) })
+	}
+	wg.Wait()
+	var errs []error
+	for _, b := range builds {
+		b.end()
+		errs = append(errs, b.err)
+	}
+	return errors.Join(errs...)
+}
+
+func (b *build) create(ctx context.Context) {
+	path := b.view.dir.file(b.number)
+	f, err := createFile(ctx, b.view.projection, path, b.view.dir.hook)
+	b.file = f
+	if err != nil {
+		b.fail(errors.Join(err, removeFile(path)))
+		return
+	}
+	b.fail(b.view.dir.hook("build.created"))
+}
+
+// fail notes the first error and takes the unfinished file away.
+func (b *build) fail(err error) {
+	if err == nil || b.err != nil {
+		return
+	}
+	b.err = fmt.Errorf("rebuilding view %s: %w", b.view.projection.Name(), err)
+	if b.file != nil {
+		b.err = errors.Join(b.err, b.file.close())
+		if !b.keep {
+			b.err = errors.Join(b.err, removeFile(b.file.path))
+		}
+		b.file = nil
+	}
+}
+
+// end tells the view that the rebuild is over.
+func (b *build) end() {
+	v := b.view
+	v.mu.Lock()
+	v.rebuild = nil
+	if b.err != nil && v.reader == nil {
+		v.err = b.err // nothing to serve: the view has failed
+	}
+	v.announce()
+	v.mu.Unlock()
+	if b.err != nil && !errors.Is(b.err, context.Canceled) {
+		v.log.Error("the rebuild has failed", slog.Any("error", b.err))
+	}
+}
+
+// load folds the whole log, as it is now, into all builds at once: each in a
+// goroutine of its own, every event decoded once.
+func (r *Runner) load(ctx context.Context, builds []*build, report func(*build)) {
+	var wg sync.WaitGroup
+	views := make([]*view, len(builds))
+	for i, b := range builds {
+		views[i] = b.view
+		wg.Go(func() { b.drain(report) })
+	}
+	err := r.feed(views).run(ctx, 0, func(c *chunk) error {
+		for _, b := range builds {
+			if !send(ctx, b.in, c) {
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for _, b := range builds {
+		close(b.in)
+	}
+	wg.Wait()
+	for _, b := range builds {
+		b.fail(err)
+	}
+}
+
+// drain takes chunks until there are no more, also after a failure, since
+// other builds wait for the same ones.
+func (b *build) drain(report func(*build)) {
+	pending := 0
+	for c := range b.in {
+		if b.err != nil {
+			continue
+		}
+		b.done += uint64(c.seen)
+		pending += c.seen
+		err := b.file.take(c)
+		if err == nil && pending >= bulkEvents {
+			err, pending = b.file.commit(), 0
+			report(b)
+		}
+		b.fail(err)
+	}
+	if b.err == nil {
+		report(b)
+	}
+}
+
+// finish indexes a loaded build, lets it catch up, and hands it over.
+func (r *Runner) finish(ctx context.Context, b *build) error {
+	if b.err != nil {
+		return b.err
+	}
+	if err := b.seal(ctx); err != nil {
+		return err
+	}
+	b.feed = r.feed([]*view{b.view})
+	for seen, pass := nearEvents, 0; seen >= nearEvents && pass < maxPasses; pass++ {
+		var err error
+		if seen, err = catchUp(ctx, b.feed, b.file); err != nil {
+			return err
+		}
+	}
+	// The view's goroutine may take the file over or give it back; either
+	// way it answers.
+	a := adoption{build: b, done: make(chan error, 1)}
+	if !send(ctx, b.view.adopt, a) {
+		return ctx.Err()
+	}
+	return <-a.done
+}
+
+// seal ends bulk mode: indexes, everything on disk, then as a live file is.
+func (b *build) seal(ctx context.Context) error {
+	f := b.file
+	if err := f.commit(); err != nil {
+		return err
+	}
+	if err := b.view.dir.hook("build.loaded"); err != nil {
+		return err
+	}
+	if err := f.index(); err != nil {
+		return err
+	}
+	path := f.path
+	b.file = nil
+	if err := f.close(); err != nil {
+		return errors.Join(err, removeFile(path))
+	}
+	next, err := openFile(ctx, b.view.projection, path, b.view.dir.hook)
+	if err != nil {
+		return errors.Join(err, removeFile(path))
+	}
+	b.file = next
+	return b.view.dir.hook("build.indexed")
+}
+
+// catchUp folds what the log has beyond the file, as of now.
+func catchUp(ctx context.Context, feed *feed, f *file) (seen int, err error) {
+	err = feed.run(ctx, f.at.position, func(c *chunk) error {
+		seen += c.seen
+		if err := f.take(c); err != nil {
+			return err
+		}
+		return f.settle()
+	})
+	return seen, err
+}
+
+// exchange makes the build the view's live file. It runs in the view's
+// goroutine, so that no batch comes between; afterwards the file has seen at
+// least what the feed has delivered.
+func (v *view) exchange(ctx context.Context, b *build) error {
+	if _, err := catchUp(ctx, b.feed, b.file); err != nil {
+		return err
+	}
+	f := b.file
+	if err := errors.Join(f.commit(), f.flushWAL(), syncFile(f.path), syncDir(v.dir.path)); err != nil {
+		return err
+	}
+	if err := v.dir.hook("build.synced"); err != nil {
+		return err
+	}
+	reader, err := openReader(f.path)
+	if err != nil {
+		return err
+	}
+	b.keep = true
+	if err := v.dir.point(b.number); err != nil {
+		return errors.Join(err, reader.retire(false))
+	}
+	b.file = nil
+	v.replace(ctx, f, b.number, reader)
+	_ = v.dir.hook("swap.retired") // it is done: nothing can fail any more
+	return nil
+}
+
+// replace puts the new file in the old one's place. The exchange is done and
+// durable by then, so what goes wrong with the old file is only reported.
+func (v *view) replace(ctx context.Context, f *file, number int, fresh *reader) {
+	oldFile, oldNumber := v.file, v.number
+	v.file, v.number = f, number
+	v.mu.Lock()
+	old := v.reader
+	v.reader, v.position, v.err = fresh, f.at.position, nil
+	v.announce()
+	v.mu.Unlock()
+	var errs []error
+	if oldFile != nil {
+		errs = append(errs, oldFile.close())
+	}
+	switch {
+	case old != nil:
+		errs = append(errs, old.retire(true))
+	case oldNumber > 0:
+		errs = append(errs, removeFile(v.dir.file(oldNumber)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		v.log.WarnContext(ctx, "removing the view's old file", slog.Any("error", err))
+	}
+}

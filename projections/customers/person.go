@@ -1,0 +1,189 @@
+package customers
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+	"lethe/projections"
+	"lethe/projections/standing"
+)
+
+// person is somebody's rows, while they are being folded.
+type person struct {
+	token string
+	dirty bool
+	head  head
+
+	fields []field
+	gone   []place // fields to delete
+	claims *subject.State
+}
+
+// head is the row in customers. known: the person was registered.
+type head struct {
+	known               bool
+	stored              bool // it has a row
+	jurisdiction        string
+	acquired            string
+	source              source
+	recorded, effective int64
+	event               []byte
+	revision, position  int64
+	changed             int64
+	restricted          bool
+	objections          int64 // that stand
+	status              Status
+	row                 projections.Part
+}
+
+type source struct {
+	system, table string
+	imported      []byte
+}
+
+type place struct {
+	field string
+	slot  int64
+}
+
+type field struct {
+	place
+	dirty           bool
+	stored          bool // it has a row
+	group, class    string
+	purposes        string
+	event           []byte
+	revision        int64
+	recorded, since int64
+	source          source
+	part            projections.Part
+}
+
+// effective is the event's, in microseconds.
+func effective(e *domain.Recorded) int64 { return standing.Effective(e).UnixMicro() }
+
+func sourceOf(s *subject.Source) source {
+	of := source{system: string(s.System), table: string(s.Table)}
+	if !s.Import.IsZero() {
+		of.imported = s.Import[:]
+	}
+	return of
+}
+
+// apply folds one event. Those that change nothing here still move the
+// revision.
+func (p *person) apply(e *domain.Recorded) {
+	p.head.revision, p.head.position, p.head.changed = int64(e.Revision), int64(e.Position), e.Recorded.UnixMicro()
+	switch x := e.Event.(type) {
+	case *subject.Registered:
+		p.register(e, x)
+	case *subject.FieldsRecorded:
+		for i := range x.Items {
+			p.set(e, &x.Items[i], &x.Source, x.Purpose)
+		}
+	case *subject.FieldsRectified:
+		for i := range x.Items {
+			p.set(e, &x.Items[i], &x.Source, "")
+		}
+	case *subject.FieldRemoved:
+		p.remove(x)
+	}
+}
+
+// register opens the record; a second registration means nothing.
+func (p *person) register(e *domain.Recorded, x *subject.Registered) {
+	if p.head.known {
+		return
+	}
+	h := &p.head
+	h.known, h.status = true, Active
+	h.jurisdiction, h.acquired, h.source = string(x.Jurisdiction), string(x.Acquired), sourceOf(&x.Source)
+	h.recorded, h.effective, h.event = e.Recorded.UnixMicro(), effective(e), slices.Clone(e.ID[:])
+	h.row, _ = projections.PartOf(&x.Row, x.EventType())
+}
+
+// set records a value for a purpose, or rectifies one that is held.
+func (p *person) set(e *domain.Recorded, item *subject.Item, from *subject.Source, purpose domain.Name) {
+	part, ok := projections.PartOf(&item.Value, e.Event.EventType())
+	if !ok {
+		return
+	}
+	at := place{field: string(item.Field), slot: int64(item.Slot)}
+	i := slices.IndexFunc(p.fields, func(f field) bool { return f.place == at })
+	if i < 0 {
+		if purpose == "" {
+			return // rectifying what is not held means nothing
+		}
+		i = len(p.fields)
+		p.fields = append(p.fields, field{place: at})
+	}
+	f := &p.fields[i]
+	f.dirty = true
+	f.purposes = with(f.purposes, string(purpose))
+	f.group, f.class = string(item.Group), string(item.Class)
+	f.event, f.revision = slices.Clone(e.ID[:]), int64(e.Revision)
+	f.recorded, f.since = e.Recorded.UnixMicro(), effective(e)
+	f.source, f.part = sourceOf(from), part
+}
+
+// remove takes a purpose's values of a field away; a value that no purpose
+// holds any more is out of the record.
+func (p *person) remove(x *subject.FieldRemoved) {
+	kept := p.fields[:0]
+	for _, f := range p.fields {
+		if f.field == string(x.Field) {
+			rest := without(f.purposes, string(x.Purpose))
+			if rest == "" {
+				if f.stored {
+					p.gone = append(p.gone, f.place)
+				}
+				continue
+			}
+			f.dirty = f.dirty || rest != f.purposes
+			f.purposes = rest
+		}
+		kept = append(kept, f)
+	}
+	clear(p.fields[len(kept):])
+	p.fields = kept
+}
+
+func with(list, name string) string {
+	switch {
+	case name == "" || list == name:
+		return list
+	case list == "":
+		return name
+	}
+	for have := range strings.FieldsSeq(list) {
+		if have == name {
+			return list
+		}
+	}
+	return list + " " + name
+}
+
+func without(list, name string) string {
+	names := strings.Fields(list)
+	return strings.Join(slices.DeleteFunc(names, func(s string) bool { return s == name }), " ")
+}
+
+// claim folds what restricts or links the person: all that is recorded, also
+// what is yet to take effect.
+func (p *person) claim(e *domain.Recorded) {
+	p.claims = subject.Evolve(p.claims, *e)
+	snapshot := p.claims.At(time.Time{}, time.Time{})
+	p.head.restricted, p.head.objections = snapshot.Restricted(), 0
+	for _, o := range snapshot.Objections {
+		if stands(o.State) {
+			p.head.objections++
+		}
+	}
+}
+
+// stands reports whether an objection counts: until it is settled, and when
+// it was upheld.
+func stands(s subject.ObjectionState) bool { return s == subject.Pending || s == subject.Upheld }

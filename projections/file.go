@@ -1,0 +1,287 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"lethe/eventstore"
+)
+
+// idleEvents is how many events of no concern pass before the checkpoint is
+// written for their sake alone. They may be seen again without effect.
+const idleEvents = 10_000
+
+// file is the writing side of one view file. One goroutine uses it at a time.
+type file struct {
+	view  Projection
+	path  string
+	wants map[string]bool
+	hook  func(point string) error
+
+	db    *sql.DB
+	conn  *sql.Conn
+	stmts map[statement]*sql.Stmt
+	fold  Fold
+	began bool
+
+	at   checkpoint // including what is not committed yet
+	idle int        // events seen since the last commit
+}
+
+// createFile makes the tables in a new file, in bulk mode, without indexes.
+func createFile(ctx context.Context, p Projection, path string, hook func(string) error) (*file, error) {
+	f, err := attach(ctx, p, path, bulk, hook)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range append([]*Table{checkpointTable}, p.Schema().Tables...) {
+		if _, err := f.conn.ExecContext(ctx, t.createSQL()); err != nil {
+			return nil, errors.Join(fmt.Errorf("making table %s: %w", t.Name, err), f.close())
+		}
+	}
+	if err := f.commit(); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+// errOtherSchema: the file was written by another version of the view.
+var errOtherSchema = errors.New("the view's file has another schema version")
+
+// openFile opens a complete file to follow the log from its checkpoint.
+func openFile(ctx context.Context, p Projection, path string, hook func(string) error) (*file, error) {
+	f, err := attach(ctx, p, path, follow, hook)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.load(ctx); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	return f, nil
+}
+
+func attach(ctx context.Context, p Projection, path string, m mode, hook func(string) error) (*file, error) {
+	db, conn, err := connect(ctx, path, m)
+	if err != nil {
+		return nil, err
+	}
+	wants := map[string]bool{}
+	for _, name := range p.Events() {
+		wants[name] = true
+	}
+	return &file{
+		view: p, path: path, wants: wants, hook: hook,
+		db: db, conn: conn, stmts: map[statement]*sql.Stmt{}, fold: p.NewFold(m == bulk),
+	}, nil
+}
+
+// load reads the checkpoint and checks that the file is this view's.
+func (f *file) load(ctx context.Context) error {
+	var name string
+	var schema int
+	var position int64
+	var event []byte
+	row := f.conn.QueryRowContext(ctx, "SELECT view, schema_version, position, event FROM lethe_checkpoint WHERE id = 1")
+	switch err := row.Scan(&name, &schema, &position, &event); {
+	case damaged(err):
+		return fmt.Errorf("reading the checkpoint: %w", err)
+	case err != nil || name != f.view.Name() || len(event) != len(f.at.event):
+		return fmt.Errorf("%w: it has no checkpoint of this view", errDamaged)
+	case schema != f.view.Schema().Version:
+		return fmt.Errorf("%w: %d instead of %d", errOtherSchema, schema, f.view.Schema().Version)
+	}
+	f.at = checkpoint{position: eventstore.Position(position), event: [16]byte(event)}
+	return nil
+}
+
+// take folds the chunk's events after the checkpoint into the open
+// transaction. Nothing of it counts before commit.
+func (f *file) take(c *chunk) error {
+	for i := range c.items {
+		it := &c.items[i]
+		if it.raw.Position <= f.at.position || !f.wants[it.raw.Type] {
+			continue
+		}
+		if it.err != nil {
+			return fmt.Errorf("decoding event %s (%s) at position %s: %w", it.raw.ID, it.raw.Type, it.raw.Position, it.err)
+		}
+		if err := f.begin(); err != nil {
+			return err
+		}
+		if err := f.fold.Apply(f, &it.event); err != nil {
+			return fmt.Errorf("applying event %s (%s) at position %s: %w", it.raw.ID, it.raw.Type, it.raw.Position, err)
+		}
+	}
+	if c.last.position > f.at.position {
+		f.at = c.last
+		f.idle += c.seen
+	}
+	return nil
+}
+
+func (f *file) begin() error {
+	if f.began {
+		return nil
+	}
+	if _, err := f.conn.ExecContext(context.Background(), "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("beginning: %w", err)
+	}
+	f.began = true
+	return nil
+}
+
+// settle commits when there is something to commit.
+func (f *file) settle() error {
+	if !f.began && f.idle < idleEvents {
+		return nil
+	}
+	return f.commit()
+}
+
+// commit writes the rows and the checkpoint in one transaction.
+func (f *file) commit() error {
+	if err := f.begin(); err != nil {
+		return err
+	}
+	if err := f.fold.Flush(f); err != nil {
+		return fmt.Errorf("writing rows: %w", err)
+	}
+	err := f.Put(checkpointTable, int64(1), f.view.Name(), int64(f.view.Schema().Version), int64(f.at.position), f.at.event[:])
+	if err != nil {
+		return fmt.Errorf("writing the checkpoint: %w", err)
+	}
+	if err := f.hook("batch.written"); err != nil {
+		return err
+	}
+	if _, err := f.conn.ExecContext(context.Background(), "COMMIT"); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	f.began, f.idle = false, 0
+	return f.hook("batch.committed")
+}
+
+// index makes the secondary indexes, after the rows of a rebuild.
+func (f *file) index() error {
+	for _, t := range f.view.Schema().Tables {
+		for _, i := range t.Indexes {
+			if _, err := f.conn.ExecContext(context.Background(), t.indexSQL(i)); err != nil {
+				return fmt.Errorf("making index %s: %w", i.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// flushWAL moves everything into the main file, so that it stands alone.
+func (f *file) flushWAL() error {
+	var busy, frames, moved int
+	row := f.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := row.Scan(&busy, &frames, &moved); err != nil {
+		return fmt.Errorf("moving the write-ahead log into the file: %w", err)
+	}
+	if busy != 0 {
+		return errors.New("moving the write-ahead log into the file: it is busy")
+	}
+	return nil
+}
+
+// close gives the file up. What was not committed is gone, as after a crash.
+func (f *file) close() error {
+	var errs []error
+	for _, s := range f.stmts {
+		errs = append(errs, s.Close())
+	}
+	if f.began {
+		_, err := f.conn.ExecContext(context.Background(), "ROLLBACK")
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, f.conn.Close(), f.db.Close())...)
+}
+
+var _ Tx = (*file)(nil)
+
+// statement names what is prepared once per file.
+type statement struct {
+	table *Table
+	verb  verb
+	keys  int    // of a delete
+	query string // of a query
+}
+
+type verb uint8
+
+const (
+	query verb = iota
+	insert
+	upsert
+	remove
+)
+
+func (s statement) sql() string {
+	switch s.verb {
+	case insert:
+		return s.table.insertSQL()
+	case upsert:
+		return s.table.upsertSQL()
+	case remove:
+		return s.table.deleteSQL(s.keys)
+	default:
+		return s.query
+	}
+}
+
+// Add inserts a row.
+func (f *file) Add(t *Table, row ...any) error { return f.exec(statement{table: t, verb: insert}, row) }
+
+// Put inserts or replaces a row.
+func (f *file) Put(t *Table, row ...any) error { return f.exec(statement{table: t, verb: upsert}, row) }
+
+// Delete removes the rows under a key's beginning.
+func (f *file) Delete(t *Table, key ...any) error {
+	return f.exec(statement{table: t, verb: remove, keys: len(key)}, key)
+}
+
+// Query runs a prepared query.
+func (f *file) Query(text string, args []any, scan func(Row) error) (err error) {
+	s, err := f.prepare(statement{verb: query, query: text})
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(context.Background(), args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// exec runs a statement that is prepared once per file. The context is never
+// the caller's: a cancelled one would cost a goroutine per row and could end a
+// transaction halfway; cancelling is looked at between batches.
+func (f *file) exec(st statement, args []any) error {
+	s, err := f.prepare(st)
+	if err != nil {
+		return err
+	}
+	_, err = s.ExecContext(context.Background(), args...)
+	return err
+}
+
+func (f *file) prepare(st statement) (*sql.Stmt, error) {
+	if s, ok := f.stmts[st]; ok {
+		return s, nil
+	}
+	s, err := f.conn.PrepareContext(context.Background(), st.sql())
+	if err != nil {
+		return nil, fmt.Errorf("preparing: %w", err)
+	}
+	f.stmts[st] = s
+	return s, nil
+}

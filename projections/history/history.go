@@ -1,0 +1,152 @@
+// Package history is the view of everything that was said and decided about a
+// person's consents, other bases, objections and restrictions: one row for
+// each event, never changed afterwards, with its sealed evidence beside it.
+package history
+
+import (
+	"strings"
+
+	"lethe/domain"
+	"lethe/domain/personal"
+	"lethe/domain/subject"
+	"lethe/projections"
+)
+
+// Name of the view.
+const Name = "history"
+
+var table = &projections.Table{
+	Name: "history", KeyColumns: 1,
+	Columns: []projections.Column{
+		{Name: "position", Type: projections.Int},
+		{Name: "token", Type: projections.Text},
+		{Name: "event", Type: projections.Bytes},
+		{Name: "type", Type: projections.Text},
+		{Name: "revision", Type: projections.Int},
+		{Name: "recorded", Type: projections.Int},
+		{Name: "effective", Type: projections.Int},
+		{Name: "principal", Type: projections.Bytes},
+		{Name: "purpose", Type: projections.Text}, // "" where it is about no single purpose
+		{Name: "purpose_version", Type: projections.Int},
+		{Name: "notice", Type: projections.Bytes, Null: true},
+		{Name: "language", Type: projections.Text},
+		{Name: "medium", Type: projections.Text},
+		{Name: "method", Type: projections.Text},
+		{Name: "party", Type: projections.Text},
+		{Name: "class", Type: projections.Text},
+		{Name: "explicit", Type: projections.Int},
+		{Name: "until", Type: projections.Int, Null: true},
+		{Name: "channels", Type: projections.Text}, // joined by a space
+		{Name: "basis", Type: projections.Text},
+		{Name: "scope", Type: projections.Text}, // of an objection
+		{Name: "contact_point", Type: projections.Int},
+		{Name: "ground", Type: projections.Text},              // of a restriction
+		{Name: "refers", Type: projections.Bytes, Null: true}, // the event that this one answers or ends
+		{Name: "informed", Type: projections.Int, Null: true}, // when the person was told of the lifting
+		{Name: "expires", Type: projections.Int, Null: true},  // of a request
+		{Name: "double_opt_in", Type: projections.Int},        // of a request
+		{Name: "source_system", Type: projections.Text},       // of an objection that was imported
+		{Name: "source_import", Type: projections.Bytes, Null: true},
+	},
+	Indexes: []projections.Index{{Name: "history_token", Columns: []string{"token", "position"}}},
+}
+
+var partsTable = &projections.Table{
+	Name: "history_parts", KeyColumns: 2,
+	Columns: append([]projections.Column{
+		{Name: "position", Type: projections.Int},
+		{Name: "seq", Type: projections.Int},
+		{Name: "field", Type: projections.Text},
+		{Name: "retention_group", Type: projections.Text},
+	}, projections.SealedColumns()...),
+}
+
+// View is the projection.
+type View struct{}
+
+var _ projections.Projection = View{}
+
+// Name is the view's name.
+func (View) Name() string { return Name }
+
+// Schema is what its files hold.
+func (View) Schema() projections.Schema {
+	return projections.Schema{Version: 1, Tables: []*projections.Table{table, partsTable}}
+}
+
+// Events are those that change what may be done with a person's data.
+func (View) Events() []string {
+	return projections.Types(
+		(*subject.ConsentRequested)(nil), (*subject.ConsentDeferred)(nil), (*subject.ConsentConfirmed)(nil),
+		(*subject.ConsentGiven)(nil), (*subject.ConsentRenewed)(nil), (*subject.ConsentRefused)(nil),
+		(*subject.ConsentWithdrawn)(nil), (*subject.ConsentRevoked)(nil), (*subject.ConsentInvalidated)(nil),
+		(*subject.ConsentExpired)(nil), (*subject.BasisAsserted)(nil), (*subject.BasisEnded)(nil),
+		(*subject.Objected)(nil), (*subject.ObjectionOverridden)(nil), (*subject.ObjectionUpheld)(nil),
+		(*subject.ObjectionWithdrawn)(nil), (*subject.RestrictionPlaced)(nil), (*subject.RestrictionLifted)(nil),
+	)
+}
+
+// NewFold starts a fold.
+func (View) NewFold(bool) projections.Fold { return &fold{} }
+
+// fold remembers nothing but its scratch memory.
+type fold struct{ slots []personal.Slot }
+
+func (*fold) Flush(projections.Tx) error { return nil }
+
+// Apply adds the event's row and a row for each of its sealed values.
+func (f *fold) Apply(tx projections.Tx, e *domain.Recorded) error {
+	token, ok := strings.CutPrefix(e.Stream, "subject-")
+	if !ok {
+		return nil
+	}
+	facts, ok := factsOf(e.Event)
+	if !ok {
+		return nil
+	}
+	err := tx.Add(table, int64(e.Position), token, e.ID[:], e.Event.EventType().Name, int64(e.Revision),
+		e.Recorded.UnixMicro(), e.Effective.UnixMicro(), e.Metadata.Principal[:],
+		string(facts.Purpose), int64(facts.Version), digest(facts.Notice), string(facts.Language),
+		string(facts.Medium), string(facts.Method), string(facts.By), string(facts.Class),
+		projections.Flag(facts.Explicit), projections.Micros(facts.Until), joined(facts.Channels),
+		string(facts.Basis), string(facts.Scope), projections.Flag(facts.ContactPoint), string(facts.Ground),
+		projections.OptionalID(facts.Refers), projections.Micros(facts.Informed), projections.Micros(facts.Expires),
+		projections.Flag(facts.DoubleOptIn), string(facts.System), projections.OptionalID(facts.Import))
+	if err != nil {
+		return err
+	}
+	return f.addParts(tx, e)
+}
+
+func (f *fold) addParts(tx projections.Tx, e *domain.Recorded) error {
+	f.slots = e.Event.Personal(f.slots[:0])
+	for i, s := range f.slots {
+		part, ok := projections.PartOf(s.Value, e.Event.EventType())
+		if !ok {
+			continue
+		}
+		err := tx.Add(partsTable, int64(e.Position), int64(i), s.Field, s.Group, part.Type, int64(part.Version), part.Column())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func digest(d domain.Digest) any {
+	if d.IsZero() {
+		return nil
+	}
+	return d[:]
+}
+
+func joined(channels []subject.Channel) string {
+	var b strings.Builder
+	for i, c := range channels {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(c))
+	}
+	return b.String()
+}
