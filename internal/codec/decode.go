@@ -1,0 +1,158 @@
+package codec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"lethe/domain"
+	"lethe/domain/personal"
+	"lethe/eventstore"
+	"lethe/internal/keyring"
+)
+
+// ErrParts: an event does not have the parts that it was stored with.
+var ErrParts = errors.New("the event's sealed parts are not those that were stored")
+
+// Decode reads a stored event at its present shape. Personal values are
+// Sealed: what opening them needs is copied out of r. Where the store has
+// dropped the parts of a long-erased event, they are Erased. A part in a
+// place that is not its own is Tampered.
+//
+// Errors: ErrUnknownType, ErrNewer, ErrParts, or that facts or metadata do
+// not have their shape.
+func (c *Codec) Decode(r *eventstore.Recorded) (domain.Recorded, error) {
+	var none domain.Recorded
+	e, ok := c.byName[r.Type]
+	if !ok {
+		return none, fmt.Errorf("decoding %s: %w", r.Type, ErrUnknownType)
+	}
+	facts, err := c.upcastFacts(e, r)
+	if err != nil {
+		return none, err
+	}
+	event, err := e.decode(facts)
+	if err != nil {
+		return none, err
+	}
+	var meta storedMetadata
+	if !readMetadata(r.Metadata, &meta) {
+		meta = storedMetadata{}
+		if err := json.Unmarshal(r.Metadata, &meta, options); err != nil {
+			return none, fmt.Errorf("decoding the metadata of %s: %w", r.Type, err)
+		}
+	}
+	if !r.Dropped && meta.Parts != len(r.Sealed) {
+		return none, fmt.Errorf("decoding %s: %w", r.Type, ErrParts)
+	}
+	if err := fill(r, event, r.Version == e.typ.Version); err != nil {
+		return none, fmt.Errorf("decoding %s: %w", r.Type, err)
+	}
+	return domain.Recorded{
+		ID: domain.ID(r.ID), Stream: r.Stream, Revision: r.Revision, Position: uint64(r.Position),
+		Recorded: r.Recorded, Effective: r.Effective, Metadata: meta.Metadata, Event: event,
+	}, nil
+}
+
+// fill puts the parts into the event's places. exact: the event has the shape
+// it was stored in, so that every part has a place.
+func fill(r *eventstore.Recorded, event domain.Event, exact bool) error {
+	if len(r.Sealed) == 0 && !r.Dropped {
+		return nil
+	}
+	var slots [8]personal.Slot
+	var buf [8]place
+	all, _ := places(r.Stream, event, slots[:0], buf[:0])
+	refs := cloneRefs(r)
+	placed := 0
+	for i, next := 0, 0; i < len(all); i++ {
+		at := findPart(r.Sealed, all[i].key, next)
+		switch {
+		case at >= 0:
+			*all[i].Value = personal.SealedAs(&refs[at])
+			next = at + 1
+			placed++
+		case r.Dropped:
+			*all[i].Value = personal.Unreadable(personal.Erased)
+		}
+	}
+	if findPart(r.Sealed, DigestField, len(r.Sealed)-1) >= 0 {
+		placed++
+	}
+	if exact && !r.Dropped && placed != len(r.Sealed) {
+		return ErrParts
+	}
+	return nil
+}
+
+// findPart finds the part of a field, first where it is expected, since parts
+// are stored in the order of the places.
+func findPart(parts [][]byte, key string, expected int) int {
+	if expected >= 0 && expected < len(parts) && isPart(parts[expected], key) {
+		return expected
+	}
+	for i := range parts {
+		if isPart(parts[i], key) {
+			return i
+		}
+	}
+	return -1
+}
+
+func isPart(part []byte, key string) bool {
+	field, ok := keyring.PartField(part)
+	return ok && string(field) == key
+}
+
+// cloneRefs copies all parts of an event into one piece of memory.
+func cloneRefs(r *eventstore.Recorded) []personal.Ref {
+	size := 0
+	for _, p := range r.Sealed {
+		size += len(p)
+	}
+	buf := make([]byte, 0, size)
+	refs := make([]personal.Ref, len(r.Sealed))
+	for i, p := range r.Sealed {
+		start := len(buf)
+		buf = append(buf, p...)
+		refs[i] = personal.Ref{
+			Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
+			Part: buf[start:len(buf):len(buf)],
+		}
+	}
+	return refs
+}
+
+// DigestPart is the sealed digest of the command that made the event, nil
+// when there is none.
+func (c *Codec) DigestPart(r *eventstore.Recorded) *personal.Ref {
+	at := findPart(r.Sealed, DigestField, len(r.Sealed)-1)
+	if at < 0 {
+		return nil
+	}
+	return &personal.Ref{
+		Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
+		Part: append([]byte(nil), r.Sealed[at]...),
+	}
+}
+
+// Opener opens one sealed value; the keyring is one.
+type Opener interface {
+	Open(ctx context.Context, ref *personal.Ref) (personal.Value, error)
+}
+
+// OpenValue opens a value and brings it to its type's present version. Values
+// in any other state than Sealed stay as they are. Who calls it answers for
+// why the value is opened.
+func (c *Codec) OpenValue(ctx context.Context, o Opener, v personal.Value) (personal.Value, error) {
+	if v.State() != personal.Sealed {
+		return v, nil
+	}
+	opened, err := o.Open(ctx, v.Ref())
+	if err != nil {
+		return personal.Value{}, err
+	}
+	return c.upcastValue(v.Ref(), opened)
+}

@@ -1,0 +1,74 @@
+package keyring
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"lethe/domain"
+)
+
+// Errors of opening a keyring. Nothing was changed when one is returned.
+var (
+	// ErrRootMissing: there is a key store but not the root key that opens it.
+	ErrRootMissing = errors.New("the root key file is missing: put it back, or restore it from where you keep it")
+	// ErrRootWrong: the root key does not open this key store.
+	ErrRootWrong = errors.New("the root key does not open this key store: it belongs to another one")
+	// ErrRootExposed: others may read the root key file.
+	ErrRootExposed = errors.New("the root key file can be read by others: chmod 600 it")
+	// ErrEpochsMissing: the epoch keys are not where they should be.
+	ErrEpochsMissing = errors.New("the epoch keys are missing: without them no key can be read")
+	// ErrStoreMissing: there are epoch keys but no key store.
+	ErrStoreMissing = errors.New("the key store is missing although its epoch keys are there: restore it")
+	// ErrNewer: a newer program wrote the store.
+	ErrNewer = errors.New("the key store was written by a newer program")
+	// ErrClosed: the keyring was closed.
+	ErrClosed = errors.New("the keyring is closed")
+	// ErrDestroyed: the key was destroyed while its holder kept it.
+	ErrDestroyed = errors.New("the key was destroyed")
+)
+
+// FencedError says that compartments were erased and get no key any more. It
+// is a *domain.Error of KindGone to errors.As.
+type FencedError struct{ Compartments []Compartment }
+
+func (e *FencedError) Error() string {
+	names := make([]string, len(e.Compartments))
+	for i, c := range e.Compartments {
+		names[i] = c.Owner + "/" + string(c.Group)
+	}
+	return "erased, no new key is made: " + strings.Join(names, ", ")
+}
+
+// Unwrap gives the refusal that a user sees.
+func (e *FencedError) Unwrap() error {
+	return &domain.Error{
+		Kind: domain.KindGone, Code: "erased", Field: "group", Source: "GDPR 17",
+		Message: "the data of this retention group was erased; nothing new can be stored under it",
+	}
+}
+
+// IntegrityError is an alarm: a table of the key store is not what was
+// written. Rows were lost, put back or changed outside the program.
+type IntegrityError struct {
+	Table       string
+	Row         string // what is wrong with which row; "" when rows are gone
+	Want, Found uint64 // rows
+}
+
+func (e *IntegrityError) Error() string {
+	if e.Row != "" {
+		return fmt.Sprintf("key store: table %s: %s", e.Table, e.Row)
+	}
+	return fmt.Sprintf("key store: table %s has %d rows that do not make up the %d that were written", e.Table, e.Found, e.Want)
+}
+
+// IncompleteError says that keys were destroyed, fences stand, but their old
+// bytes may still be in the key store's files. Destroying again finishes it.
+type IncompleteError struct{ Err error }
+
+func (e *IncompleteError) Error() string {
+	return "keys were destroyed, but clearing the key store's write-ahead log is incomplete: " + e.Err.Error()
+}
+
+func (e *IncompleteError) Unwrap() error { return e.Err }

@@ -1,0 +1,306 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lethe/domain"
+)
+
+// Bounds of import claims.
+const (
+	MaxImportBatch  = 65_536 // claims of one call
+	MaxImportFields = 512    // of one claim
+)
+
+// SourceKey is the keyed hash of a row's key in its source.
+type SourceKey [macSize]byte
+
+// ValueMAC is the keyed hash of a value as its source has it.
+type ValueMAC [macSize]byte
+
+// FieldMAC is what a source said for one of its fields.
+type FieldMAC struct {
+	Field domain.Name
+	MAC   ValueMAC
+}
+
+// ImportClaim maps a source's row to its record. Reserved (not Done): an
+// import may or may not have appended for it; load the stream and decide
+// again. Done: what the source said, when it was last imported, under that
+// mapping and catalogue revision.
+type ImportClaim struct {
+	Key       SourceKey
+	Token     domain.Token
+	Done      bool
+	Version   uint32 // how often it was done
+	Mapping   domain.Digest
+	Catalogue uint64
+	Fields    []FieldMAC
+}
+
+// Field finds a field's MAC.
+func (c *ImportClaim) Field(name domain.Name) (ValueMAC, bool) {
+	for _, f := range c.Fields {
+		if f.Field == name {
+			return f.MAC, true
+		}
+	}
+	return ValueMAC{}, false
+}
+
+// SourceKeyOf hashes a row's key under the import key.
+func (k *Keyring) SourceKeyOf(system, table domain.Name, primaryKey string) (key SourceKey) {
+	m := hmacOf(&k.secrets.imports, lpText(lp(lp(lp(nil, "source"), system), table), primaryKey))
+	copy(key[:], m[:])
+	return key
+}
+
+// ValueMACOf hashes a value of a source's row. The row's key is in it, so
+// that equal values of two people do not show.
+func (k *Keyring) ValueMACOf(of SourceKey, field domain.Name, value string) (m ValueMAC) {
+	full := hmacOf(&k.secrets.imports, lpText(lp(lp(lp(nil, "value"), of[:]), field), value))
+	copy(m[:], full[:])
+	return m
+}
+
+func encodeFields(fields []FieldMAC) []byte {
+	b := make([]byte, 0, len(fields)*(2+24+macSize))
+	for _, f := range fields {
+		b = append(lp(b, f.Field), f.MAC[:]...)
+	}
+	return b
+}
+
+func decodeFields(b []byte) ([]FieldMAC, error) {
+	var fields []FieldMAC
+	for len(b) > 0 {
+		name, rest, ok := cut(b, 64)
+		if !ok || len(rest) < macSize {
+			return nil, errors.New("an import claim is damaged")
+		}
+		f := FieldMAC{Field: domain.Name(name)}
+		copy(f.MAC[:], rest)
+		fields, b = append(fields, f), rest[macSize:]
+	}
+	return fields, nil
+}
+
+const importColumns = "mac, token, done, version, mapping, catalogue, fields"
+
+func scanImport(scan func(...any) error) (c ImportClaim, err error) {
+	var key, mapping, fields []byte
+	if err = scan(&key, &c.Token, &c.Done, &c.Version, &mapping, &c.Catalogue, &fields); err != nil {
+		return c, fmt.Errorf("reading import claims: %w", err)
+	}
+	copy(c.Key[:], key)
+	copy(c.Mapping[:], mapping)
+	c.Fields, err = decodeFields(fields)
+	return c, err
+}
+
+// ImportClaims returns the claims that there are among keys.
+func (k *Keyring) ImportClaims(ctx context.Context, keys []SourceKey) (map[SourceKey]ImportClaim, error) {
+	if len(keys) > MaxImportBatch {
+		return nil, fmt.Errorf("reading import claims: %d are more than %d", len(keys), MaxImportBatch)
+	}
+	found := make(map[SourceKey]ImportClaim)
+	for len(keys) > 0 {
+		n := chunkOf(len(keys))
+		if err := k.importChunk(ctx, keys[:n], found); err != nil {
+			return nil, err
+		}
+		keys = keys[n:]
+	}
+	return found, nil
+}
+
+func (k *Keyring) importChunk(ctx context.Context, keys []SourceKey, found map[SourceKey]ImportClaim) error {
+	args := make([]any, len(keys))
+	for i := range keys {
+		args[i] = keys[i][:]
+	}
+	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT "+importColumns+" FROM imports WHERE mac IN ("+placeholders("?", len(keys))+")", args...)
+	if err != nil {
+		return fmt.Errorf("reading import claims: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // read only
+	for rows.Next() {
+		c, err := scanImport(rows.Scan)
+		if err != nil {
+			return err
+		}
+		found[c.Key] = c
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("reading import claims: %w", err)
+	}
+	return nil
+}
+
+// Reservation asks for a claim: Token is used when there is none yet.
+type Reservation struct {
+	Key   SourceKey
+	Token domain.Token
+}
+
+// ReserveImports claims source rows, durably, before anything is appended for
+// them, and returns the claim that stands for each. A new one is one that is
+// not Done and has the token that was given.
+func (k *Keyring) ReserveImports(ctx context.Context, wanted []Reservation) ([]ImportClaim, error) {
+	if len(wanted) > MaxImportBatch {
+		return nil, fmt.Errorf("reserving import claims: %d are more than %d", len(wanted), MaxImportBatch)
+	}
+	for i := range wanted {
+		if !wanted[i].Token.Valid() {
+			return nil, errors.New("reserving import claims: a token is malformed")
+		}
+	}
+	claims := make([]ImportClaim, len(wanted))
+	err := k.lookups.submit(ctx, len(wanted), func(w *writer) error {
+		for at := 0; at < len(wanted); {
+			n := chunkOf(len(wanted) - at)
+			if err := reserveChunk(w, wanted[at:at+n], claims[at:at+n]); err != nil {
+				return err
+			}
+			at += n
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reserving import claims: %w", err)
+	}
+	return claims, nil
+}
+
+func reserveChunk(w *writer, wanted []Reservation, claims []ImportClaim) error {
+	args := make([]any, 0, 2*len(wanted))
+	for i := range wanted {
+		args = append(args, wanted[i].Key[:], string(wanted[i].Token))
+		claims[i] = ImportClaim{Key: wanted[i].Key, Token: wanted[i].Token}
+	}
+	n, err := w.exec("INSERT OR IGNORE INTO imports ("+importColumns+") VALUES "+placeholders("(?,?,0,0,x'',0,x'')", len(wanted)), args...)
+	if err != nil || n == int64(len(wanted)) {
+		return err
+	}
+	for i := range claims {
+		stmt, err := w.stmt("SELECT " + importColumns + " FROM imports WHERE mac = ?")
+		if err != nil {
+			return err
+		}
+		if claims[i], err = scanImport(stmt.QueryRow(wanted[i].Key[:]).Scan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FinishImports marks claims done with what their source said; call it after
+// the append was acknowledged. A crash before it costs a decision, not a
+// second append. Version is counted here; what the claims say of it and of
+// Done is not looked at. The token of a claim that stands is not changed.
+func (k *Keyring) FinishImports(ctx context.Context, claims []ImportClaim) error {
+	if len(claims) > MaxImportBatch {
+		return fmt.Errorf("finishing import claims: %d are more than %d", len(claims), MaxImportBatch)
+	}
+	const columns = 5
+	args := make([]any, 0, columns*len(claims))
+	for i := range claims {
+		c := &claims[i]
+		if len(c.Fields) > MaxImportFields {
+			return fmt.Errorf("finishing import claims: %d fields are more than %d", len(c.Fields), MaxImportFields)
+		}
+		args = append(args, c.Key[:], string(c.Token), c.Mapping[:], int64(c.Catalogue), encodeFields(c.Fields)) //nolint:gosec // a revision
+	}
+	return k.lookups.submit(ctx, len(claims), func(w *writer) error {
+		for args := args; len(args) > 0; {
+			n := chunkOf(len(args) / columns)
+			_, err := w.exec("INSERT INTO imports ("+importColumns+") VALUES "+placeholders("(?,?,1,1,?,?,?)", n)+
+				` ON CONFLICT (mac) DO UPDATE SET done = 1, version = version + 1,
+				mapping = excluded.mapping, catalogue = excluded.catalogue, fields = excluded.fields`, args[:n*columns]...)
+			if err != nil {
+				return fmt.Errorf("finishing import claims: %w", err)
+			}
+			args = args[n*columns:]
+		}
+		return nil
+	})
+}
+
+// FileKey names one import of one file. File and Mapping are plain digests;
+// they are stored under a key only.
+type FileKey struct {
+	System    domain.Name
+	File      domain.Digest
+	Mapping   domain.Digest
+	Catalogue uint64
+}
+
+// FileClaim is the import that a file belongs to.
+type FileClaim struct {
+	Import domain.ID
+	Done   bool
+}
+
+func (k *Keyring) fileMAC(f *FileKey) []byte {
+	b := lp(lp(lp(lp(nil, "file"), f.System), f.File[:]), f.Mapping[:])
+	m := hmacOf(&k.secrets.imports, lp64(b, f.Catalogue))
+	return m[:macSize]
+}
+
+// FileDigest is the keyed hash under which a file may be named in an event.
+func (k *Keyring) FileDigest(file domain.Digest) domain.Digest {
+	return hmacOf(&k.secrets.imports, lp(lp(nil, "file digest"), file[:]))
+}
+
+// ClaimFile gives a file its import, durably. When it was claimed before,
+// existing is true and the claim is the first one: Done means that importing
+// it again has nothing to do.
+func (k *Keyring) ClaimFile(ctx context.Context, file FileKey, id domain.ID) (claim FileClaim, existing bool, err error) {
+	key := k.fileMAC(&file)
+	claim.Import = id
+	err = k.lookups.submit(ctx, 1, func(w *writer) error {
+		n, err := w.exec("INSERT INTO files (mac, import, done) VALUES (?,?,0) ON CONFLICT DO NOTHING", key, id[:])
+		if err != nil || n == 1 {
+			return err
+		}
+		existing = true
+		var stored []byte
+		err = w.row("SELECT import, done FROM files WHERE mac = ?", []any{key}, &stored, &claim.Done)
+		copy(claim.Import[:], stored)
+		return err
+	})
+	if err != nil {
+		return FileClaim{}, false, fmt.Errorf("claiming a file: %w", err)
+	}
+	return claim, existing, nil
+}
+
+// FindFile returns a file's claim without making one.
+func (k *Keyring) FindFile(ctx context.Context, file FileKey) (claim FileClaim, found bool, err error) {
+	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT import, done FROM files WHERE mac = ?", k.fileMAC(&file))
+	if err != nil {
+		return claim, false, fmt.Errorf("reading file claims: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // read only
+	if !rows.Next() {
+		return claim, false, rows.Err()
+	}
+	var id []byte
+	if err := rows.Scan(&id, &claim.Done); err != nil {
+		return claim, false, fmt.Errorf("reading file claims: %w", err)
+	}
+	copy(claim.Import[:], id)
+	return claim, true, nil
+}
+
+// FinishFile marks a file's import done.
+func (k *Keyring) FinishFile(ctx context.Context, file FileKey) error {
+	return k.lookups.submit(ctx, 1, func(w *writer) error {
+		if _, err := w.exec("UPDATE files SET done = 1 WHERE mac = ?", k.fileMAC(&file)); err != nil {
+			return fmt.Errorf("finishing a file: %w", err)
+		}
+		return nil
+	})
+}

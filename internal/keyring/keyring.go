@@ -1,0 +1,259 @@
+package keyring
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// freshness is how long a cached key is used without asking the store whether
+// anything was destroyed. An erasure completes no sooner than twice this.
+const freshness = time.Second
+
+// Options of a keyring. Dir, EpochDir, LookupDir and RootKeyFile are needed;
+// the directories may be the same, and are made when missing.
+type Options struct {
+	Dir       string // data keys and fences
+	EpochDir  string // epoch keys; should be in no backup
+	LookupDir string // blind index and claims; should be in no backup
+
+	// RootKeyFile is "file:PATH" or a path. With CreateRoot it is made when
+	// neither it nor a key store is there.
+	RootKeyFile string
+	CreateRoot  bool
+
+	Rand      io.Reader        // default: crypto/rand
+	Now       func() time.Time // default: time.Now
+	Logger    *slog.Logger     // alarms; default: none
+	CacheSize int              // keys, default 65,536
+	CacheTTL  time.Duration    // default 10 minutes
+
+	// VerifyRows bounds the rows of keys that Open checks; a bigger table is
+	// left to Verify. Default 100,000 (about half a second); negative: none.
+	VerifyRows int
+
+	// DefaultCountry is the ISO 3166 code that phone numbers without a
+	// country prefix belong to. Default: none, such numbers stay digits.
+	DefaultCountry string
+}
+
+func (o *Options) setDefaults() {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.CacheSize <= 0 {
+		o.CacheSize = 1 << 16
+	}
+	if o.CacheTTL <= 0 {
+		o.CacheTTL = 10 * time.Minute
+	}
+	if o.VerifyRows == 0 {
+		o.VerifyRows = 100_000
+	}
+}
+
+// Keyring is the keys, the lookup and the claims. All methods may be called
+// concurrently. Several keyrings, also of several processes, may use one
+// store: what one destroys the others refuse within a second.
+type Keyring struct {
+	opts    Options
+	root    cipher.AEAD
+	secrets secrets
+	storeID [16]byte
+	epochs  atomic.Pointer[epochs]
+
+	writeMu sync.Mutex // one transaction of this process at a time
+	writer  *writer
+	reads   *sql.DB
+	read    readStatements
+	cache   *cache
+	group   *committer[*provisionJob]
+
+	checkMu sync.Mutex
+	checked atomic.Pointer[time.Time] // when fence_seq was last read
+	known   atomic.Uint64             // that fence_seq
+
+	alarms  alarms
+	closing sync.Once
+	lookups *lookup
+}
+
+// Open opens the stores of a keyring, or makes them when none of them is
+// there. Errors: ErrRootMissing, ErrRootWrong, ErrRootExposed,
+// ErrEpochsMissing, ErrStoreMissing, ErrNewer (nothing was changed), and
+// *IntegrityError when rows of the key store were lost or changed.
+func Open(ctx context.Context, o Options) (_ *Keyring, err error) {
+	o.setDefaults()
+	k := &Keyring{opts: o, cache: newCache(o.CacheSize, o.CacheTTL)}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("opening keyring: %w", errors.Join(err, k.Close()))
+		}
+	}()
+	if err := k.openStores(ctx); err != nil {
+		return nil, err
+	}
+	if k.reads, err = openDB(filepath.Join(o.Dir, storeFile), 4); err != nil {
+		return nil, err
+	}
+	if err := k.read.prepare(ctx, k.reads); err != nil {
+		return nil, err
+	}
+	if err := k.verifyAtOpen(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.openLookup(ctx); err != nil {
+		return nil, err
+	}
+	k.group = newCommitter(provisionBatch, (*provisionJob).weight, k.provision)
+	return k, nil
+}
+
+// openStores opens the key store and the epoch keys, or makes both.
+//
+// They are made in this order: epoch keys under a pending name, the key
+// store in one transaction, epoch keys renamed. So whatever is found after a
+// crash tells a half-made store from a lost one.
+func (k *Keyring) openStores(ctx context.Context) error {
+	store := filepath.Join(k.opts.Dir, storeFile)
+	confirmed, pending := filepath.Join(k.opts.EpochDir, epochFile), filepath.Join(k.opts.EpochDir, epochPending)
+	stored, err := fileExists(store)
+	if err != nil {
+		return err
+	}
+	haveEpochs, err := fileExists(confirmed)
+	if err != nil {
+		return err
+	}
+	if k.root, err = loadRoot(&k.opts, stored || haveEpochs); err != nil {
+		return err
+	}
+	if !stored && haveEpochs {
+		return ErrStoreMissing
+	}
+	if haveEpochs { // proves the root key before anything is opened for writing
+		e, err := loadEpochs(confirmed, k.root)
+		if err != nil {
+			return err
+		}
+		k.epochs.Store(e)
+	}
+	if err := createFile(store); err != nil {
+		return err
+	}
+	if k.writer, err = newWriter(ctx, store); err != nil {
+		return err
+	}
+	created, err := isCreated(k.writer)
+	switch {
+	case err != nil:
+		return err
+	case created && !haveEpochs:
+		return k.confirmEpochs(pending, confirmed)
+	case !created && haveEpochs:
+		return ErrStoreMissing
+	case !created:
+		return k.createStores(pending, confirmed)
+	}
+	return k.adopt()
+}
+
+// confirmEpochs finishes a creation that a crash cut between the key store's
+// commit and the rename.
+func (k *Keyring) confirmEpochs(pending, confirmed string) error {
+	e, err := loadEpochs(pending, k.root)
+	if errors.Is(err, os.ErrNotExist) {
+		return ErrEpochsMissing
+	}
+	if err != nil {
+		return err
+	}
+	k.epochs.Store(e)
+	if err := k.adopt(); err != nil {
+		return err
+	}
+	return renameFile(pending, confirmed)
+}
+
+func (k *Keyring) createStores(pending, confirmed string) error {
+	var storeID [16]byte
+	if _, err := io.ReadFull(k.opts.Rand, storeID[:]); err != nil {
+		return fmt.Errorf("drawing a store ID: %w", err)
+	}
+	e, err := newEpochs(k.root, storeID, k.opts.Rand)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(k.opts.EpochDir, 0o700); err != nil {
+		return fmt.Errorf("creating epoch keys: %w", err)
+	}
+	if err := writeFile(pending, e.encode()); err != nil {
+		return err
+	}
+	if err := create(k.writer, k.root, e, k.opts.Rand); err != nil {
+		return err
+	}
+	if err := renameFile(pending, confirmed); err != nil {
+		return err
+	}
+	k.epochs.Store(e)
+	return k.adopt()
+}
+
+// adopt reads the key store's secrets and checks that store and epoch keys
+// belong together.
+func (k *Keyring) adopt() error {
+	var err error
+	if k.storeID, k.secrets, err = readMeta(k.writer, k.root); err != nil {
+		return err
+	}
+	if k.epochs.Load().storeID != k.storeID {
+		return errors.New("the epoch keys belong to another key store")
+	}
+	return nil
+}
+
+// Close waits for what is under way, wipes the keys in memory and closes the
+// stores. Closing again does nothing.
+func (k *Keyring) Close() (err error) {
+	k.closing.Do(func() { err = k.close() })
+	return err
+}
+
+func (k *Keyring) close() error {
+	var errs []error
+	if k.group != nil {
+		k.group.close()
+	}
+	if k.lookups != nil {
+		errs = append(errs, k.lookups.close())
+	}
+	if k.reads != nil {
+		errs = append(errs, k.read.close(), k.reads.Close())
+	}
+	k.writeMu.Lock()
+	defer k.writeMu.Unlock()
+	if k.writer != nil {
+		errs = append(errs, k.writer.close())
+		k.writer = nil
+	}
+	k.cache.wipe()
+	k.secrets.wipe()
+	return errors.Join(errs...)
+}

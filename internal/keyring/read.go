@@ -1,0 +1,296 @@
+package keyring
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"lethe/domain"
+	"lethe/domain/personal"
+)
+
+// readStatements are the key store's queries outside the write connection.
+type readStatements struct {
+	generation, newest, owner, fence, state *sql.Stmt
+}
+
+func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
+	const keys = "SELECT " + keyColumns + " FROM keys WHERE owner = ?"
+	for _, q := range []struct {
+		stmt **sql.Stmt
+		sql  string
+	}{
+		{&r.generation, keys + " AND grp = ? AND generation = ?"},
+		{&r.newest, keys + " AND grp = ? ORDER BY generation DESC LIMIT 1"},
+		{&r.owner, keys + " ORDER BY grp, generation"},
+		{&r.fence, "SELECT " + fenceColumns + " FROM fences WHERE key_id = ? OR fingerprint = ?"},
+		{&r.state, selectState},
+	} {
+		stmt, err := db.PrepareContext(ctx, q.sql)
+		if err != nil {
+			return fmt.Errorf("preparing to read the key store: %w", err)
+		}
+		*q.stmt = stmt
+	}
+	return nil
+}
+
+func (r *readStatements) close() error {
+	var errs []error
+	for _, s := range []*sql.Stmt{r.generation, r.newest, r.owner, r.fence, r.state} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// alarms counts what must never happen and logs it, once a second at most.
+type alarms struct {
+	missing, tampered, integrity atomic.Uint64
+	logged                       atomic.Int64
+}
+
+// Alarms are how often a part found no key, did not authenticate, or met a
+// damaged row of the key store. Each should be 0.
+type Alarms struct{ KeyMissing, Tampered, Integrity uint64 }
+
+// Alarms returns the counts since the keyring was opened.
+func (k *Keyring) Alarms() Alarms {
+	return Alarms{
+		KeyMissing: k.alarms.missing.Load(), Tampered: k.alarms.tampered.Load(), Integrity: k.alarms.integrity.Load(),
+	}
+}
+
+func (k *Keyring) alarm(ctx context.Context, count *atomic.Uint64, what string, args ...any) {
+	count.Add(1)
+	now, last := k.opts.Now().UnixNano(), k.alarms.logged.Load()
+	if now-last >= int64(time.Second) && k.alarms.logged.CompareAndSwap(last, now) {
+		k.opts.Logger.ErrorContext(ctx, what, args...)
+	}
+}
+
+// refresh makes sure that fence_seq was read within the last second, and
+// empties the cache when another process destroyed keys.
+func (k *Keyring) refresh(ctx context.Context) error {
+	now := k.opts.Now()
+	if k.fresh(now) {
+		return nil
+	}
+	k.checkMu.Lock()
+	defer k.checkMu.Unlock()
+	if k.fresh(now) {
+		return nil
+	}
+	st, err := scanState(&k.secrets, k.read.state.QueryRowContext(ctx).Scan)
+	if err != nil {
+		return err
+	}
+	if k.known.Swap(st.fenceSeq) != st.fenceSeq {
+		k.cache.flush()
+	}
+	k.checked.Store(&now) // from before the read: what came after it is not known
+	return nil
+}
+
+func (k *Keyring) fresh(now time.Time) bool {
+	last := k.checked.Load()
+	if last == nil {
+		return false
+	}
+	age := now.Sub(*last)
+	return age >= 0 && age < freshness
+}
+
+// Open opens one sealed value: Present, Erased, KeyMissing or Tampered. The
+// error is for trouble with the store only, and then nothing is known of the
+// value. Opening records nothing: callers answer for why they open.
+func (k *Keyring) Open(ctx context.Context, ref *personal.Ref) (personal.Value, error) {
+	h, err := ParsePart(ref.Part)
+	if err != nil {
+		k.alarm(ctx, &k.alarms.tampered, "a sealed part is malformed", "event", domain.ID(ref.EventID).String())
+		return personal.Unreadable(personal.Tampered), nil
+	}
+	key, state, err := k.keyOf(ctx, &h)
+	if err != nil {
+		return personal.Value{}, fmt.Errorf("finding the key of a sealed part: %w", err)
+	}
+	if key == nil {
+		return personal.Unreadable(state), nil
+	}
+	text, ok := key.open(&h, ref)
+	if !ok {
+		k.alarm(ctx, &k.alarms.tampered, "a sealed part does not authenticate", "event", domain.ID(ref.EventID).String(), "key", h.KeyID.String())
+		return personal.Unreadable(personal.Tampered), nil
+	}
+	return personal.Of(text), nil
+}
+
+// keyOf finds a part's key, or says why there is none.
+func (k *Keyring) keyOf(ctx context.Context, h *PartHeader) (*Key, personal.State, error) {
+	if err := k.refresh(ctx); err != nil {
+		return nil, 0, err
+	}
+	if key := k.cache.key(h.KeyID, k.opts.Now()); key != nil {
+		if key.compartment != h.Compartment() || key.generation != h.Generation {
+			k.alarm(ctx, &k.alarms.tampered, "a sealed part names a key of another compartment", "key", h.KeyID.String())
+			return nil, personal.Tampered, nil
+		}
+		return key, personal.Present, nil
+	}
+	version := k.cache.at()
+	var row keyRow
+	err := row.scan(k.read.generation.QueryRowContext(ctx, h.Owner, h.Group, h.Generation).Scan)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return k.without(ctx, h)
+	case err != nil:
+		return nil, 0, err
+	case row.fenced || row.id != h.KeyID:
+		return k.without(ctx, h)
+	}
+	key, err := k.unwrapRow(ctx, &row)
+	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) {
+		k.alarm(ctx, &k.alarms.integrity, integrity.Error(), "key", h.KeyID.String())
+		return nil, personal.Tampered, nil
+	}
+	if errors.Is(err, errFenced) {
+		return nil, personal.Erased, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	return k.cache.put(key, false, version, k.opts.Now()), personal.Present, nil
+}
+
+// without tells erased from lost when there is no key: erased is only what a
+// fence names.
+func (k *Keyring) without(ctx context.Context, h *PartHeader) (*Key, personal.State, error) {
+	fence, err := k.fenceOf(ctx, h.KeyID, nil)
+	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) {
+		k.alarm(ctx, &k.alarms.integrity, integrity.Error(), "key", h.KeyID.String())
+		return nil, personal.Tampered, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if fence != nil {
+		return nil, personal.Erased, nil
+	}
+	k.alarm(ctx, &k.alarms.missing, "a key is missing and was not destroyed: a key store was lost or restored too old", "key", h.KeyID.String())
+	return nil, personal.KeyMissing, nil
+}
+
+var errFenced = errors.New("the key is fenced")
+
+// fenceOf finds the fence of a key ID or of a key's fingerprint, nil when
+// there is none.
+func (k *Keyring) fenceOf(ctx context.Context, id KeyID, fingerprint []byte) (*fenceRow, error) {
+	var f fenceRow
+	if fingerprint == nil {
+		fingerprint = id[:] // of another length: matches no fingerprint
+	}
+	err := f.scan(k.read.fence.QueryRowContext(ctx, id[:], fingerprint).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // no fence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a fence: %w", err)
+	}
+	if !equal(k.secrets.rowMAC(f.message()), f.mac) {
+		return nil, &IntegrityError{Table: "fences", Row: "the MAC of the fence of key " + f.id.String() + " is wrong"}
+	}
+	return &f, nil
+}
+
+// unwrapRow opens a live row's key. errFenced when a fence names the key: a
+// row that somebody put back.
+func (k *Keyring) unwrapRow(ctx context.Context, row *keyRow) (*Key, error) {
+	key, err := k.unwrapLocal(row)
+	if err != nil {
+		return nil, err
+	}
+	fp, _ := key.fingerprint()
+	fence, err := k.fenceOf(ctx, row.id, fp[:])
+	if err != nil {
+		return nil, err
+	}
+	if fence != nil {
+		key.wipe()
+		k.alarm(ctx, &k.alarms.integrity, "a destroyed key was put back into the key store and is not used", "key", row.id.String())
+		return nil, errFenced
+	}
+	return key, nil
+}
+
+// unwrapLocal checks a row's MAC and opens its key, without asking for fences.
+func (k *Keyring) unwrapLocal(row *keyRow) (*Key, error) {
+	if err := k.checkRow(row); err != nil {
+		return nil, err
+	}
+	e, ok := k.epochs.Load().find(bucketOf(row.c.Owner), row.epoch)
+	if !ok {
+		return nil, &IntegrityError{Table: "keys", Row: fmt.Sprintf("key %s is wrapped by epoch key %d, which is gone", row.id, row.epoch)}
+	}
+	dek, err := unwrap(e.aead, row.context(nil, k.storeID), row.wrapped)
+	if err != nil {
+		return nil, &IntegrityError{Table: "keys", Row: "key " + row.id.String() + " does not unwrap"}
+	}
+	return &Key{compartment: row.c, id: row.id, generation: row.generation, dek: dek}, nil
+}
+
+func (k *Keyring) checkRow(row *keyRow) error {
+	if !equal(k.secrets.rowMAC(row.message(nil)), row.mac) {
+		return &IntegrityError{Table: "keys", Row: "the MAC of key " + row.id.String() + " is wrong"}
+	}
+	return nil
+}
+
+// KeyInfo names a key without holding it.
+type KeyInfo struct {
+	Compartment Compartment
+	Generation  uint32
+	ID          KeyID
+	Fenced      bool
+}
+
+// Keys lists every key an owner ever had, by group and generation.
+func (k *Keyring) Keys(ctx context.Context, owner string) ([]KeyInfo, error) {
+	rows, err := k.read.owner.QueryContext(ctx, owner)
+	if err != nil {
+		return nil, fmt.Errorf("listing keys: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // read only
+	var infos []KeyInfo
+	for rows.Next() {
+		var row keyRow
+		if err := row.scan(rows.Scan); err != nil {
+			return nil, fmt.Errorf("listing keys: %w", err)
+		}
+		if err := k.checkRow(&row); err != nil {
+			return nil, err
+		}
+		infos = append(infos, KeyInfo{Compartment: row.c, Generation: row.generation, ID: row.id, Fenced: row.fenced})
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing keys: %w", err)
+	}
+	return infos, nil
+}
+
+// Fenced tells an owner's retention groups, true for those that were erased.
+// Groups that never had a key are not in it.
+func (k *Keyring) Fenced(ctx context.Context, owner string) (map[domain.Name]bool, error) {
+	infos, err := k.Keys(ctx, owner)
+	if err != nil {
+		return nil, err
+	}
+	groups := make(map[domain.Name]bool, len(infos))
+	for _, i := range infos { // in order of generation: the newest stays
+		groups[i.Compartment.Group] = i.Fenced
+	}
+	return groups, nil
+}

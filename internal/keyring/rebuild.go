@@ -1,0 +1,108 @@
+package keyring
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"lethe/domain"
+)
+
+// Rebuilt is one thing that the log says about lookup and claims. Exactly one
+// of its members is set.
+type Rebuilt struct {
+	Lookup   *LookupRow
+	Creation *RebuiltCreation
+	Source   *RebuiltSource
+}
+
+// RebuiltCreation is a creation as its event records it. Body is the digest
+// of the command's body, which the event holds sealed.
+type RebuiltCreation struct {
+	Principal     domain.ID
+	Command, Body domain.Digest
+	Token         domain.Token
+}
+
+// RebuiltSource is a record's origin. Its claim comes back as reserved: the
+// next import loads the stream and decides again.
+type RebuiltSource struct {
+	System, Table domain.Name
+	PrimaryKey    string
+	Token         domain.Token
+}
+
+const rebuildBatch = 4096
+
+// Rebuild fills an empty lookup file from the log and marks it whole. It may
+// be repeated after any failure; what is there already stays. File claims
+// are not rebuilt: a file that is imported again is read again, and appends
+// nothing that its rows' claims know.
+func (k *Keyring) Rebuild(ctx context.Context, items iter.Seq2[Rebuilt, error]) error {
+	var batch rebuilding
+	for item, err := range items {
+		if err != nil {
+			return fmt.Errorf("rebuilding the lookup: %w", err)
+		}
+		k.gather(&batch, &item)
+		if batch.size() >= rebuildBatch {
+			if err := k.flush(ctx, &batch); err != nil {
+				return err
+			}
+		}
+	}
+	if err := k.flush(ctx, &batch); err != nil {
+		return err
+	}
+	err := k.lookups.submit(ctx, 1, func(w *writer) error {
+		_, err := w.exec("UPDATE meta SET value = ? WHERE name = 'state'", []byte("ready"))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("rebuilding the lookup: %w", err)
+	}
+	k.lookups.lost.Store(nil)
+	return nil
+}
+
+type rebuilding struct {
+	lookups   []LookupRow
+	creations []any // columns of creations
+	sources   []Reservation
+}
+
+func (b *rebuilding) size() int { return len(b.lookups) + len(b.creations)/5 + len(b.sources) }
+
+func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
+	if item.Lookup != nil {
+		b.lookups = append(b.lookups, *item.Lookup)
+	}
+	if c := item.Creation; c != nil {
+		body := k.bodyMAC(c.Principal, c.Command, c.Body)
+		b.creations = append(b.creations, c.Principal[:], c.Command[:], string(c.Token), body[:], k.opts.Now().UnixMicro())
+	}
+	if s := item.Source; s != nil {
+		b.sources = append(b.sources, Reservation{Key: k.SourceKeyOf(s.System, s.Table, s.PrimaryKey), Token: s.Token})
+	}
+}
+
+func (k *Keyring) flush(ctx context.Context, b *rebuilding) error {
+	if err := k.PutLookups(ctx, b.lookups); err != nil {
+		return err
+	}
+	if len(b.sources) > 0 {
+		if _, err := k.ReserveImports(ctx, b.sources); err != nil {
+			return err
+		}
+	}
+	if len(b.creations) > 0 {
+		err := k.lookups.submit(ctx, len(b.creations)/5, func(w *writer) error {
+			return insertRows(w, "INSERT OR IGNORE INTO creations (principal, command, token, body, at) VALUES ", 5, b.creations)
+		})
+		if err != nil {
+			return fmt.Errorf("rebuilding the lookup: %w", err)
+		}
+	}
+	*b = rebuilding{}
+	return nil
+}
