@@ -15,7 +15,6 @@ import (
 type Checked interface{ Valid() bool }
 
 var (
-	namePattern     = regexp.MustCompile(`^[a-z][a-z0-9]*([._-][a-z0-9]+)*$`)
 	termPattern     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._:/#-]*$`)
 	languagePattern = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 	placePattern    = regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`)
@@ -27,7 +26,26 @@ var (
 type Name string
 
 // Valid reports whether the form is right.
-func (n Name) Valid() bool { return len(n) <= 64 && namePattern.MatchString(string(n)) }
+func (n Name) Valid() bool {
+	if len(n) == 0 || len(n) > 64 || n[0] < 'a' || n[0] > 'z' {
+		return false
+	}
+	joined := false // the byte before was a joint; every event is checked here, so there is no pattern to match
+	for i := range len(n) {
+		switch c := n[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			joined = false
+		case c == '.' || c == '_' || c == '-':
+			if joined {
+				return false
+			}
+			joined = true
+		default:
+			return false
+		}
+	}
+	return !joined
+}
 
 // ParseName checks the form. what names the parameter in the error; the
 // input itself is not repeated, since it may be anything.
@@ -79,8 +97,12 @@ func (d Digest) IsZero() bool                 { return d == Digest{} }
 
 // UnmarshalText reads 64 hexadecimal digits.
 func (d *Digest) UnmarshalText(b []byte) error {
-	if n, err := hex.Decode(d[:], b); err != nil || n != len(d) || len(b) != 64 {
-		return Invalid("digest.malformed", "digest", "a digest is 64 hexadecimal digits")
+	malformed := Invalid("digest.malformed", "digest", "a digest is 64 hexadecimal digits")
+	if len(b) != hex.EncodedLen(len(d)) { // Decode panics on more than fits
+		return malformed
+	}
+	if _, err := hex.Decode(d[:], b); err != nil {
+		return malformed
 	}
 	return nil
 }

@@ -7,8 +7,16 @@ import (
 	"lethe/domain/access"
 )
 
-// person tries the rows that look at the person: d to i.
+// person tries the rows that look at the person: d to i. They are the same
+// for every field, so they are tried once.
 func (j *judge) person() *verdict {
+	if j.asked == nil {
+		j.asked = j.fresh()
+	}
+	return j.asked
+}
+
+func (j *judge) fresh() *verdict {
 	if v := j.restricted(); v != nil {
 		return v
 	}
@@ -31,27 +39,28 @@ func (j *judge) refused() *verdict {
 
 // restricted is row d. Consent given after the restriction lifts it for its
 // purpose, but not over an objection that came later still: that one is
-// absolute (GDPR 21(3)).
+// absolute (GDPR 21(3)). A restriction of a linked record denies like the
+// person's own; where it does not deny, the next rows are tried, since
+// nothing of another record grants.
 func (j *judge) restricted() *verdict {
 	var placed []Ref
 	consent, why := j.consent()
-	after := why == nil
+	own, after := false, why == nil
 	for i, r := range j.people {
 		if i > 0 && !r.Linked {
 			continue
 		}
 		for _, x := range r.State.restrictions(j.w) {
 			placed = append(placed, ref(r.State, x.Rest))
-			after = after && consent.Granted.Effective.After(x.Since)
+			own, after = own || i == 0, after && consent.Granted.Effective.After(x.Since)
 		}
 	}
+	exempt := j.q.Operation == access.Store || j.p.Exemption != ""
 	switch {
-	case len(placed) == 0:
+	case len(placed) == 0 || (!own && (exempt || after)):
 		return nil
-	case j.q.Operation == access.Store:
-		return yes(RuleRestricted, "restricted data may be stored (GDPR 18(2))", placed...)
-	case j.p.Exemption != "":
-		return yes(RuleRestricted, "restricted, and the purpose is exempt (GDPR 18(2))", placed...)
+	case exempt:
+		return yes(RuleRestricted, "restricted data may be stored, and processed by exempt purposes (GDPR 18(2))", placed...)
 	case after:
 		if v := j.refused(); v != nil {
 			return v
@@ -170,6 +179,14 @@ func (j *judge) inUK() bool {
 // where that is needed, for the channel, to a contact point that is still the
 // one it was proven for, and not taken back later on a linked record.
 func (j *judge) consent() (Consent, *verdict) {
+	if !j.weighed {
+		j.stands, j.fails = j.weigh()
+		j.weighed = true
+	}
+	return j.stands, j.fails
+}
+
+func (j *judge) weigh() (Consent, *verdict) {
 	c := j.self.consent(j.w, j.p.ID)
 	fails := func(message string, rests ...Ref) (Consent, *verdict) {
 		if c.Rest != nil {

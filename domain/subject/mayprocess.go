@@ -40,8 +40,13 @@ type judge struct {
 	p      *catalogue.PurposeDeclared
 	q      Question
 	w      window
-	held   []Field // lazily folded
+	held   []Field // folded when asked for
 	folded bool
+	asked  *verdict // of the person, once it was asked for
+
+	stands  Consent // and why it does not count, once weighed
+	fails   *verdict
+	weighed bool
 }
 
 // verdict is what one row says of one field or of the person.
@@ -69,56 +74,46 @@ func ref(s *State, r *domain.Recorded) Ref {
 	return Ref{Token: s.Token(), Revision: r.Revision, EventID: r.ID}
 }
 
-// overall puts the fields' verdicts and the person's together: the earliest
-// row that denies a needed field denies all.
+// overall puts the fields' verdicts together: the earliest row that denies a
+// needed field denies all, an optional field that is denied is withheld, and
+// when nothing is left that denies too.
 func (j *judge) overall() Answer {
 	asked := j.q.Fields
 	if len(asked) == 0 {
 		asked = slices.Concat(j.p.Fields, j.p.Optional)
 	}
-	var person, denied, kept, left *verdict
+	var granted, denied, left *verdict
 	var fields, withheld []domain.Name
 	if len(asked) == 0 {
-		person = j.person()
+		granted = j.person()
 	}
 	for _, f := range asked {
 		v := j.field(f)
 		switch {
-		case v == nil:
-			if person == nil {
-				person = j.person()
-			}
-			fields = append(fields, f)
 		case v.allowed:
-			kept, fields = v, append(fields, f)
+			granted, fields = latest(granted, v), append(fields, f)
 		case slices.Contains(j.p.Optional, f):
-			withheld, left = append(withheld, f), earliest(left, v)
+			left, withheld = earliest(left, v), append(withheld, f)
 		default:
 			denied = earliest(denied, v)
 		}
 	}
-	if person != nil && !person.allowed {
-		denied = earliest(denied, person)
-	}
-	if denied == nil && left != nil && len(fields) == 0 { // nothing is left to process
+	if denied == nil && len(fields) == 0 && left != nil {
 		denied = left
 	}
-	final := denied
-	if final == nil {
-		if final = kept; person != nil {
-			final = person
-		}
-		if refusal := j.handedOver(); refusal != nil {
-			final = refusal
-		}
+	if denied == nil {
+		denied = j.handedOver()
 	}
-	a := final.answer()
-	a.Version, a.Basis = j.p.Version, j.p.Basis
-	if a.Allowed {
-		a.Fields, a.Withheld = fields, withheld
-	} else {
-		a.Withheld = slices.Clone(asked)
+	if denied == nil && granted.allowed {
+		a := granted.answer()
+		a.Version, a.Basis, a.Fields, a.Withheld = j.p.Version, j.p.Basis, fields, withheld
+		return a
 	}
+	if denied == nil {
+		denied = granted
+	}
+	a := denied.answer()
+	a.Version, a.Basis, a.Withheld = j.p.Version, j.p.Basis, slices.Clone(asked)
 	return a
 }
 
@@ -129,8 +124,16 @@ func earliest(a, b *verdict) *verdict {
 	return a
 }
 
-// field tries the rows that look at one field: a, b and c. nil goes on to
-// the person.
+// latest prefers what rests on the person to what rests on one field.
+func latest(a, b *verdict) *verdict {
+	if a == nil || strings.Compare(string(b.row), string(a.row)) > 0 {
+		return b
+	}
+	return a
+}
+
+// field tries the rows that look at one field, a, b and c, and then those
+// that look at the person.
 func (j *judge) field(id domain.Name) *verdict {
 	f, ok := j.cat.Field(id)
 	if !ok || !j.p.Needs(id) {
@@ -144,7 +147,10 @@ func (j *judge) field(id domain.Name) *verdict {
 	if v := j.kept(f); v != nil {
 		return v
 	}
-	return j.special(f)
+	if v := j.special(f); v != nil {
+		return v
+	}
+	return j.person()
 }
 
 // unneeded: what the purpose does not need has no basis; but who is
@@ -156,38 +162,27 @@ func (j *judge) unneeded() *verdict {
 	return no(RuleElse, access.RuleNoBasis, "the purpose does not need one of these fields")
 }
 
-// kept is row b.
+// kept is row b. What the person's own record keeps decides; a hold on a
+// linked record denies other purposes and grants nothing here.
 func (j *judge) kept(f *catalogue.FieldDeclared) *verdict {
-	var rests []Ref
-	keeps, own := false, false
+	purposes, rests := j.duty(f.ID)
+	own, keeps := len(purposes) > 0, slices.Contains(purposes, j.p.ID)
 	for i, r := range j.people {
-		if i > 0 && !r.Linked {
+		if i > 0 && (!r.Linked || own) {
 			continue
 		}
 		for _, h := range r.State.holds(j.w) {
-			if h.Group != f.Group {
-				continue
+			if h.Group == f.Group {
+				rests = append(rests, ref(r.State, h.Rest))
+				own, keeps = own || i == 0, keeps || h.Purpose == j.p.ID
 			}
-			rests = append(rests, ref(r.State, h.Rest))
-			if h.Purpose == j.p.ID {
-				keeps, own = true, own || i == 0
-			}
-		}
-	}
-	purposes, refs := j.duty(f.ID)
-	if len(purposes) > 0 {
-		rests = append(rests, refs...)
-		if slices.Contains(purposes, j.p.ID) {
-			keeps, own = true, true
 		}
 	}
 	switch {
-	case len(rests) == 0:
+	case len(rests) == 0 || (keeps && !own):
 		return nil
-	case own:
+	case keeps:
 		return yes(RuleKept, "this data is kept for this purpose", rests...)
-	case keeps: // held on a linked record: that denies others and grants nothing here
-		return nil
 	}
 	return no(RuleKept, access.RuleKept, "this data is kept for another purpose alone", rests...)
 }

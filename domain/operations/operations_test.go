@@ -1,0 +1,101 @@
+package operations_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lethe/domain"
+	"lethe/domain/operations"
+	"lethe/domain/principal"
+)
+
+var now = time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC)
+
+func create(id byte, change ...func(*operations.CreateToken)) operations.CreateToken {
+	c := operations.CreateToken{
+		Token: domain.ID{id}, Principal: domain.ID{9}, Hash: domain.Digest{id}, Expires: now.AddDate(0, 1, 0),
+		Roles: []principal.Role{principal.Operator, principal.Auditor, principal.Operator}, Purposes: []domain.Name{"b", "a"},
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	return c
+}
+
+func fold(t *testing.T, s *operations.State, at time.Time, commands ...operations.Command) *operations.State {
+	t.Helper()
+	for _, c := range commands {
+		events, err := operations.Decide(s, at, c)
+		require.NoError(t, err)
+		for _, e := range events {
+			s = operations.Evolve(s, domain.Recorded{Recorded: at, Event: e})
+		}
+	}
+	return s
+}
+
+func refuses(t *testing.T, code string, s *operations.State, c operations.Command) {
+	t.Helper()
+	events, err := operations.Decide(s, now, c)
+	require.Empty(t, events)
+	e, ok := domain.AsError(err)
+	require.True(t, ok)
+	require.Equal(t, code, e.Code)
+}
+
+func TestLifeOfAToken(t *testing.T) {
+	s := fold(t, nil, now, create(1), create(2))
+	first, ok := s.ByHash(domain.Digest{1})
+	require.True(t, ok)
+	require.Equal(t, []principal.Role{principal.Auditor, principal.Operator}, first.Roles)
+	require.Equal(t, []domain.Name{"a", "b"}, first.Purposes)
+	require.True(t, first.Valid(now))
+	require.True(t, first.Valid(first.Expires.Add(-1)))
+	require.False(t, first.Valid(first.Expires), "the end is half-open")
+	require.Len(t, s.Tokens(), 2)
+
+	old := s
+	s = fold(t, s, now, operations.RevokeToken{Token: domain.ID{1}}, operations.RevokeToken{Token: domain.ID{1}})
+	gone, _ := s.ByHash(domain.Digest{1})
+	require.False(t, gone.Valid(now))
+	still, _ := old.ByHash(domain.Digest{1})
+	require.True(t, still.Valid(now), "who holds the old state sees the old state")
+
+	s = fold(t, s, now.AddDate(1, 0, 0), operations.ExpireToken{Token: domain.ID{2}}, operations.ExpireToken{Token: domain.ID{2}})
+	noted, _ := s.Token(domain.ID{2})
+	require.True(t, noted.Noted)
+}
+
+func TestRefusals(t *testing.T) {
+	s := fold(t, nil, now, create(1))
+	refuses(t, "token.exists", s, create(1))
+	refuses(t, "token.unknown", s, operations.RevokeToken{})
+	refuses(t, "token.unknown", s, operations.ExpireToken{})
+	refuses(t, "token.not_expired", s, operations.ExpireToken{Token: domain.ID{1}})
+	type of = *operations.CreateToken
+	for code, change := range map[string]func(of){
+		"token.malformed": func(c of) { c.Hash = domain.Digest{1} },
+		"token.roles":     func(c of) { c.Roles = []principal.Role{"king"} },
+		"token.purposes":  func(c of) { c.Purposes = []domain.Name{"A B"} },
+		"token.expires":   func(c of) { c.Expires = now },
+	} {
+		refuses(t, code, s, create(2, change))
+	}
+	refuses(t, "token.expires", s, create(2, func(c of) { c.Expires = now.AddDate(6, 0, 0) }))
+	refuses(t, "token.roles", s, create(2, func(c of) { c.Roles = nil }))
+	refuses(t, "token.malformed", s, create(2, func(c of) { c.Principal = domain.ID{} }))
+}
+
+func TestEvolveTakesAnything(t *testing.T) {
+	require.Nil(t, operations.Evolve(nil, domain.Recorded{}))
+	s := operations.Evolve(nil, domain.Recorded{Event: &operations.TokenRevoked{Token: domain.ID{1}}})
+	require.Empty(t, s.Tokens())
+	var none *operations.State
+	_, ok := none.ByHash(domain.Digest{})
+	require.False(t, ok)
+	require.Empty(t, none.Tokens())
+	_, ok = s.ByHash(domain.Digest{})
+	require.False(t, ok)
+}
