@@ -164,7 +164,7 @@ func (j *judge) basis() *verdict {
 		}
 		return yes(RuleBasis, "the basis is asserted and in force", ref(j.self, b.Rest))
 	}
-	return no(RuleElse, access.RuleNoBasis, "no basis was asserted for this purpose, or it has ended")
+	return no(RuleElse, access.RuleNoBasis, "no basis was asserted for this purpose, or it has ended: assert it for this person first")
 }
 
 func (j *judge) inUK() bool {

@@ -221,9 +221,36 @@ func (d *Door) record(ctx context.Context, ask Ask, judged []Opened) (eventstore
 			continue
 		}
 		granted.Version = a.Version
-		granted.Subjects = append(granted.Subjects, access.Subject{Token: judged[i].Token, Fields: a.Fields, Basis: a.Basis})
+		granted.Subjects = append(granted.Subjects, access.Subject{
+			Token: judged[i].Token, Fields: d.opens(ask.Door, &judged[i]), Basis: a.Basis,
+		})
 	}
 	return d.ledger.Record(ctx, access.Stream(ask.Caller.Principal, d.ledger.Now()), d.request(ask), granted)
+}
+
+// opens lists the allowed fields that the person has a value of, or for a
+// history ever had: what is going to be opened, and no more.
+func (d *Door) opens(door access.Door, o *Opened) []domain.Name {
+	has := map[domain.Name]bool{}
+	if door == access.Read || door == access.Lookup || door == access.List {
+		now := d.ledger.Now()
+		for _, held := range o.State.At(now, now).Fields {
+			has[held.Field] = true
+		}
+	} else {
+		for _, rec := range o.State.Entries() {
+			for _, slot := range rec.Event.Personal(nil) {
+				has[domain.Name(slot.Field)] = true
+			}
+		}
+	}
+	var fields []domain.Name
+	for _, f := range o.Answer.Fields {
+		if has[f] {
+			fields = append(fields, f)
+		}
+	}
+	return fields
 }
 
 func (d *Door) request(ask Ask) ledger.Request {
