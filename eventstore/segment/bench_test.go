@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,7 +39,7 @@ const benchRecord = 613
 func benchStream(n int) string { return fmt.Sprintf("subject-%026d", n) }
 
 func openBench(b *testing.B) *segment.Store {
-	s, err := segment.Open(b.TempDir(), segment.Options{SegmentBytes: benchSegment()})
+	s, err := segment.Open(b.TempDir(), segment.Options{})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
 	return s
@@ -249,9 +247,4 @@ func BenchmarkStreamRead(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "streams/s")
 	})
-}
-
-func benchSegment() int64 {
-	n, _ := strconv.ParseInt(os.Getenv("SEGBYTES"), 10, 64)
-	return n
 }
