@@ -1,0 +1,107 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"lethe/domain"
+)
+
+// body is a JSON body of T, decoded strictly: unknown and repeated members
+// and text that is not UTF-8 are refused. A failure is kept beside the value
+// until the operation begins, since the framework would repeat the input.
+type body[T any] struct {
+	Value T
+	err   *domain.Error
+}
+
+// Schema is T's.
+func (b *body[T]) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[T](), true, "Body")
+}
+
+func (b *body[T]) decode(data []byte) {
+	b.err = decodeStrictly(data, &b.Value)
+}
+
+func (b *body[T]) check() error {
+	if b.err != nil {
+		return b.err
+	}
+	return checkForm(reflect.ValueOf(&b.Value).Elem(), "")
+}
+
+var errNotABody = errors.New("a body must be declared as body[T]")
+
+// format is the framework's view of JSON.
+func format() huma.Format {
+	return huma.Format{
+		Marshal: func(w io.Writer, v any) error {
+			b, err := json.Marshal(v)
+			if err == nil {
+				_, _ = w.Write(b) // the caller is gone: nobody is left to tell
+			}
+			return err
+		},
+		Unmarshal: func(data []byte, v any) error {
+			b, ok := v.(interface{ decode([]byte) })
+			if !ok {
+				return errNotABody
+			}
+			b.decode(data)
+			return nil
+		},
+	}
+}
+
+// decodeStrictly reads one JSON value. Its error names the place by members
+// that the type has, never by what was sent.
+func decodeStrictly(data []byte, into any) *domain.Error {
+	err := json.Unmarshal(data, into, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	if e, ok := domain.AsError(err); ok { // of a type's own parser: names its form, not the input
+		return e
+	}
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		at := semantic.JSONPointer
+		if errors.Is(err, json.ErrUnknownName) {
+			return malformed(place(at.Parent()), "it has a member that this operation does not know")
+		}
+		return malformed(place(at), "it is not of the type that /openapi.json gives for it")
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) && errors.Is(err, jsontext.ErrDuplicateName) {
+		return malformed("body", "a member is there twice")
+	}
+	return malformed("body", "this is not JSON in UTF-8")
+}
+
+// place writes a pointer as a name: "/values/0/field" is "values[0].field".
+// Only structs and lists are decoded, so every segment is a declared member
+// or a number.
+func place(p jsontext.Pointer) string {
+	var b strings.Builder
+	for segment := range p.Tokens() {
+		if segment != "" && segment[0] >= '0' && segment[0] <= '9' {
+			b.WriteString("[" + segment + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(segment)
+	}
+	if b.Len() == 0 {
+		return "body"
+	}
+	return b.String()
+}

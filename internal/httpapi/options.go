@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"lethe/domain"
+	"lethe/eventstore"
+	"lethe/internal/disclose"
+	"lethe/internal/keyring"
+	"lethe/internal/ledger"
+	"lethe/projections"
+)
+
+// Options are the parts that the API serves.
+type Options struct {
+	Ledger  *ledger.Ledger
+	Door    *disclose.Door
+	Keys    *keyring.Keyring
+	Views   Views
+	Store   eventstore.Store // of the events feed
+	Decoder Decoder
+	Imports Importer
+	Spool   string // directory for uploads under way, encrypted; "" = the system's
+	// Status answers GET /status; what it returns is the answer's JSON.
+	Status func(ctx context.Context) (Status, error)
+	// Ready reports whether requests can be served; nil = always.
+	Ready func() bool
+	// System is the principal of the ledger's own followers.
+	System domain.ID
+	// Stop ends event feeds, which else would hold up a shutdown.
+	Stop context.Context
+
+	Version string
+	Now     func() time.Time
+	Rand    io.Reader
+	Logger  *slog.Logger
+	Metrics prometheus.Registerer // nil = counted nowhere
+	Limits  Limits
+}
+
+// Limits bound what a caller can ask. Zero members take the defaults named.
+type Limits struct {
+	MaxBody       int64         // bytes of a request's body; 1 MiB
+	MaxImport     int64         // bytes of an import's file; 0 = 64 GiB
+	Rate          float64       // requests a second of one token; 0 = no limit
+	Burst         int           // requests of one token at once; 2000
+	AnonymousRate float64       // failed authentications a second of one address; 0 = no limit
+	MaxFeeds      int           // open event feeds; 64
+	Timeout       time.Duration // of a request that is not a feed or an import; 30 s
+	Wait          time.Duration // for a view to reach after_position; 5 s
+	Heartbeat     time.Duration // between signs of life in a feed; 15 s
+}
+
+func (l *Limits) setDefaults() {
+	set(&l.MaxBody, 1<<20)
+	set(&l.MaxImport, 64<<30)
+	set(&l.Burst, 2000)
+	set(&l.MaxFeeds, 64)
+	set(&l.Timeout, 30*time.Second)
+	set(&l.Wait, 5*time.Second)
+	set(&l.Heartbeat, 15*time.Second)
+}
+
+func set[T int | int64 | time.Duration](v *T, to T) {
+	if *v <= 0 {
+		*v = to
+	}
+}
+
+// Decoder turns a stored event into a domain event, its values sealed.
+type Decoder interface {
+	Decode(rec *eventstore.Recorded) (domain.Recorded, error)
+}
+
+// Views are the read models and how they are kept. A *projections.Runner is one.
+type Views interface {
+	projections.Source
+	// WaitFor returns when a view has reached a position, or with ctx's error.
+	WaitFor(ctx context.Context, view string, at eventstore.Position) error
+	Status() []projections.Status
+	Rebuild(ctx context.Context, progress func(projections.Progress), views ...string) error
+}
+
+// Status is what an operator first wants to know.
+type Status struct {
+	Version  string              `json:"version"`
+	Events   uint64              `json:"events"`
+	Streams  uint64              `json:"streams"`
+	Subjects uint64              `json:"subjects"`
+	Position eventstore.Position `json:"position"`
+	Bytes    int64               `json:"bytes" doc:"Of the event log"`
+	Views    []ViewStatus        `json:"views"`
+	Reports  []string            `json:"reports,omitzero" doc:"What opening the data directory survived"`
+}

@@ -1,0 +1,162 @@
+package httpapi
+
+import (
+	"context"
+	"slices"
+
+	"lethe/domain"
+	"lethe/domain/catalogue"
+	"lethe/domain/personal"
+	"lethe/domain/subject"
+	"lethe/internal/receipt"
+)
+
+type receiptAnswer struct {
+	ContentType string `header:"Content-Type"`
+	ETag        string `header:"ETag"`
+	Body        []byte `contentType:"application/json"`
+}
+
+func (s *API) receipt(ctx context.Context, c *call, in *struct {
+	Token   domain.Token `path:"token" doc:"The person's pseudonym"`
+	Purpose domain.Name  `path:"purpose"`
+	Format  string       `query:"format" enum:"iso27560,kantara" default:"iso27560"`
+},
+) (*receiptAnswer, error) {
+	state, err := s.known(ctx, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := s.Ledger.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tag := etag(state.Revision(), cat.Revision())
+	if fresh(c.none, tag) {
+		return nil, unchanged(tag)
+	}
+	input, err := s.receiptInput(ctx, cat, state, in.Purpose)
+	if err != nil {
+		return nil, err
+	}
+	write := receipt.Record
+	if in.Format == "kantara" {
+		write = receipt.Kantara
+	}
+	text, err := write(input)
+	return &receiptAnswer{ContentType: "application/json", ETag: tag, Body: text}, err
+}
+
+// receiptInput is a consent with what the catalogue said of the version that
+// it was given to.
+func (s *API) receiptInput(ctx context.Context, cat *catalogue.State, state *subject.State, purpose domain.Name) (receipt.Input, error) {
+	now := s.Ledger.Now()
+	snapshot := state.At(now, now)
+	consent := snapshot.Consent(purpose)
+	in := receipt.Input{Subject: state.Token(), Jurisdiction: snapshot.Registration.Jurisdiction, Status: consent.Status, Since: consent.Since}
+	g := consent.Grant
+	if g == nil {
+		return in, nil // refused by the receipt itself
+	}
+	p, ok := cat.Purpose(purpose, g.Version)
+	if !ok {
+		return in, domain.Internal("writing a receipt: the consent's purpose is not declared", nil)
+	}
+	in.ID, in.By = consent.Granted.ID, byOf(consent.Rest)
+	_, renewed := consent.Granted.Event.(*subject.ConsentRenewed)
+	in.Grant = receipt.Grant{
+		At: consent.Granted.Effective, Until: consent.Until, Medium: g.Medium, Method: g.Method, By: g.By,
+		Explicit: g.Explicit, Renewed: renewed,
+	}
+	if n, ok := cat.Notice(g.Notice); ok {
+		in.Notice = receipt.Notice{ID: n.ID, Version: n.Version, Language: n.Language, Digest: n.Digest}
+	}
+	in.Purpose = receipt.Purpose{
+		ID: p.ID, Version: p.Version, DPV: p.DPV, Retention: p.Retention, RetentionStart: domain.Name(p.RetentionStart),
+		Special: p.Article9 == catalogue.ExplicitConsent, ThirdCountries: p.ThirdCountries,
+	}
+	in.Fields = receiptFields(cat, p)
+	return in, s.addParties(ctx, cat, p, &in)
+}
+
+// byOf is who brought a status about.
+func byOf(r *domain.Recorded) subject.Party {
+	if r == nil {
+		return ""
+	}
+	switch e := r.Event.(type) {
+	case *subject.ConsentGiven:
+		return e.By
+	case *subject.ConsentConfirmed:
+		return e.By
+	case *subject.ConsentRenewed:
+		return e.By
+	case *subject.ConsentRefused:
+		return e.By
+	case *subject.ConsentWithdrawn:
+		return e.By
+	case *subject.ConsentRevoked:
+		return e.By
+	case *subject.ConsentInvalidated:
+		return e.By
+	case *subject.ConsentRequested:
+		return e.By
+	case *subject.ConsentDeferred:
+		return e.By
+	}
+	return ""
+}
+
+func receiptFields(cat *catalogue.State, p *catalogue.PurposeDeclared) []receipt.Field {
+	var fields []receipt.Field
+	for _, id := range slices.Concat(p.Fields, p.Optional) {
+		if f, ok := cat.Field(id); ok {
+			fields = append(fields, receipt.Field{
+				ID: id, Category: f.Category, Special: f.Special, Optional: slices.Contains(p.Optional, id),
+			})
+		}
+	}
+	return fields
+}
+
+func (s *API) addParties(ctx context.Context, cat *catalogue.State, p *catalogue.PurposeDeclared, in *receipt.Input) error {
+	recipients := slices.Clone(p.Recipients)
+	for _, id := range p.Controllers {
+		e, ok := cat.Controller(id)
+		if !ok {
+			continue
+		}
+		t, err := s.Door.Texts(ctx, e)
+		if err != nil {
+			return err
+		}
+		in.Controllers = append(in.Controllers, receipt.Party{
+			ID: id, Role: receipt.Controller, Country: e.Country, Name: text(t, "controller.name"),
+			Address: text(t, "controller.address"), Contact: text(t, "controller.contact"), Email: text(t, "controller.email"),
+			Phone: text(t, "controller.phone"), PolicyURL: text(t, "controller.policy_url"), Withdrawal: text(t, "controller.withdrawal"),
+		})
+		recipients = append(recipients, e.Processors...)
+	}
+	slices.Sort(recipients)
+	for _, id := range slices.Compact(recipients) {
+		e, ok := cat.Recipient(id)
+		if !ok {
+			continue
+		}
+		t, err := s.Door.Texts(ctx, e)
+		if err != nil {
+			return err
+		}
+		role := receipt.ThirdParty
+		if e.Kind == catalogue.IsProcessor {
+			role = receipt.Processor
+		}
+		in.Recipients = append(in.Recipients, receipt.Party{ID: id, Role: role, Country: e.Country, Name: text(t, "recipient.name")})
+	}
+	return nil
+}
+
+func text(texts map[string]personal.Value, name string) string {
+	t, _ := texts[name].Reveal()
+	return t
+}
