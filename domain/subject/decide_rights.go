@@ -66,7 +66,7 @@ func (d *decision) object(c Object) ([]domain.Event, error) {
 	}
 	_, declared := d.Catalogue.Purpose(c.Purpose, 0)
 	if err := firstError(
-		bad(c.Scope.Valid(), "objection.scope", "scope", "GDPR 21", "say what is objected to: marketing or processing"),
+		bad(c.Scope.Valid(), "objection.scope", "scope", "GDPR 21", "say what is objected to: marketing, processing or disclosure"),
 		bad(c.Purpose == "" || declared, "purpose.undeclared", "purpose", "GDPR 21", "this purpose is not declared: check its name, or leave it out"),
 		bad(c.Channel == NoChannel || c.Channel.Valid(), "objection.channel", "channel", "GDPR 21", "a channel is email, sms, phone, post or push"),
 		bad(!c.ContactPoint || c.Channel != NoChannel, "objection.contact_point", "channel", "ePrivacy 13", "an opt-out of a contact point names its channel"),
@@ -96,9 +96,9 @@ func (d *decision) overrideObjection(c OverrideObjection) ([]domain.Event, error
 		return nil, err
 	}
 	switch {
-	case o.Scope == ToMarketing || o.Channel != NoChannel:
+	case o.Scope != ToProcessing || o.Channel != NoChannel:
 		return nil, domain.Conflict("objection.absolute", "objection",
-			"an objection to marketing or a channel cannot be overridden: stop").Citing("GDPR 21(3)")
+			"an objection to marketing, to a channel or to disclosure cannot be overridden: stop").Citing("GDPR 21(3)")
 	case o.State != Pending:
 		return nil, domain.Conflict("objection.settled", "objection", "this objection was settled already: it is %s", o.State).Citing("GDPR 21(1)")
 	case d.at.Before(o.Rest.Effective):

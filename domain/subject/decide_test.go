@@ -303,7 +303,7 @@ func TestObjectionsTakeTheirCourse(t *testing.T) {
 	require.Equal(t, subject.TakenBack, state())
 	w.refuses("objection.unknown", subject.WithdrawObjection{Objection: objection})
 
-	for _, absolute := range []subject.Object{{Scope: subject.ToMarketing}, {Scope: subject.ToProcessing, Channel: subject.Email}} {
+	for _, absolute := range []subject.Object{{Scope: subject.ToMarketing}, {Scope: subject.ToDisclosure}, {Scope: subject.ToProcessing, Channel: subject.Email}} {
 		w.on(5).do(absolute)
 		w.refuses("objection.absolute", subject.OverrideObjection{Objection: w.last, Grounds: text("profit")})
 	}

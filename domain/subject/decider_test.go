@@ -52,7 +52,7 @@ func drawCommand(t *rapid.T, w *world) subject.Command {
 		subject.ExpireConsent{When: when, Purpose: purpose},
 		subject.AssertBasis{When: when, Purpose: purpose, Basis: pick(t, someBases, "basis"), Reference: text("x")},
 		subject.EndBasis{When: when, Purpose: purpose, Basis: pick(t, someBases, "basis")},
-		subject.Object{When: when, Scope: pick(t, []subject.ObjectionScope{subject.ToMarketing, subject.ToProcessing}, "scope")},
+		subject.Object{When: when, Scope: pick(t, []subject.ObjectionScope{subject.ToMarketing, subject.ToProcessing, subject.ToDisclosure}, "scope")},
 		subject.OverrideObjection{When: when, Objection: id, Grounds: text("x")},
 		subject.UpholdObjection{When: when, Objection: id},
 		subject.WithdrawObjection{When: when, Objection: id},

@@ -125,7 +125,7 @@ func drawEvent(t *rapid.T, s *subject.State, name string) domain.Event {
 		return &subject.BasisEnded{Purpose: purpose, Basis: pick(t, someBases, "basis")}
 	case 15, 16, 26:
 		return &subject.Objected{
-			Scope:   pick(t, []subject.ObjectionScope{subject.ToMarketing, subject.ToProcessing}, "scope"),
+			Scope:   pick(t, []subject.ObjectionScope{subject.ToMarketing, subject.ToProcessing, subject.ToDisclosure}, "scope"),
 			Purpose: pick(t, append([]domain.Name{"", ""}, somePurposes...), "of"), Channel: pick(t, append([]subject.Channel{"", ""}, someChannels...), "channel"),
 			ContactPoint: rapid.Bool().Draw(t, "contact point"),
 		}

@@ -5,6 +5,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/access"
+	"lethe/domain/catalogue"
 )
 
 // person tries the rows that look at the person: d to i. They are the same
@@ -84,14 +85,20 @@ func (j *judge) eachObjection(visit func(*State, Objection)) {
 }
 
 // objected is row e. An objection to marketing stops marketing; an opt-out of
-// a channel from any other processing stops every use of that channel.
+// a channel from any other processing stops every use of that channel. An
+// objection to disclosure stops handing data to anybody but a processor, who
+// acts for the controller, and but for a legal obligation, which nobody can
+// object to.
 func (j *judge) objected() *verdict {
 	consent, why := j.consent()
 	var rests []Ref
 	j.eachObjection(func(s *State, o Objection) {
 		applies := j.p.Marketing || (o.Scope == ToProcessing && o.Channel != NoChannel)
-		if o.Scope == ToProcessing && o.Channel == NoChannel {
+		switch {
+		case o.Scope == ToProcessing && o.Channel == NoChannel:
 			applies = false // row f weighs it
+		case o.Scope == ToDisclosure:
+			applies = j.handsOver()
 		}
 		if !applies || (o.Channel != NoChannel && o.Channel != j.q.Channel) {
 			return
@@ -104,7 +111,13 @@ func (j *judge) objected() *verdict {
 	if rests == nil {
 		return nil
 	}
-	return no(RuleObjected, access.RuleObjected, "the person objected to marketing or opted out of this channel (GDPR 21(2), (3))", rests...)
+	return no(RuleObjected, access.RuleObjected, "the person objected to marketing or disclosure, or opted out of this channel (GDPR 21(2), (3))", rests...)
+}
+
+// handsOver: the question is whether somebody else gets the data.
+func (j *judge) handsOver() bool {
+	r, ok := j.cat.Recipient(j.q.Recipient)
+	return j.q.Operation == access.Disclose && j.p.Basis != domain.LegalObligation && (!ok || r.Kind != catalogue.IsProcessor)
 }
 
 // contested is row f.

@@ -37,6 +37,8 @@ func marketing(channel subject.Channel) subject.Object {
 	return subject.Object{Scope: subject.ToMarketing, Channel: channel}
 }
 
+func sharing() subject.Object { return subject.Object{Scope: subject.ToDisclosure} }
+
 func atTime(q subject.Question, at time.Time) subject.Question { q.At = at; return q }
 func storing(q subject.Question) subject.Question              { q.Operation = access.Store; return q }
 
@@ -89,6 +91,9 @@ func rows() map[string]rowCase {
 		"e: opted in before":               {given(give("newsletter"), marketing(subject.Email)), use("newsletter", subject.Email), "e", false, access.RuleObjected, ""},
 		"e: opted in for another channel":  {given(marketing(""), limited), use("newsletter", subject.Email), "e", false, access.RuleObjected, ""},
 		"e: opted in for another purpose":  {given(marketing(""), give("newsletter")), use("ads", ""), "e", false, access.RuleObjected, ""},
+		"e: objected to disclosure":        {given(contract, sharing()), disclosing(use("service", ""), "court"), "e", false, access.RuleObjected, ""},
+		"e: disclosure to a processor":     {given(contract, sharing()), disclosing(use("service", ""), "mailer"), "h", true, "", ""},
+		"e: disclosure, own use":           {given(contract, sharing()), use("service", ""), "h", true, "", ""},
 		"e: of another purpose":            {given(give("newsletter"), subject.Object{Scope: subject.ToMarketing, Purpose: "ads"}), use("newsletter", ""), "h", true, "", ""},
 		"f: pending":                       {given(analytics, subject.Object{Scope: subject.ToProcessing}), use("analytics", ""), "f", false, access.RuleContested, ""},
 		"f: public task":                   {given(assertBasis("census", domain.PublicTask), subject.Object{Scope: subject.ToProcessing}), use("census", ""), "f", false, access.RuleContested, ""},

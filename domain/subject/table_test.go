@@ -219,6 +219,9 @@ func objections(
 			optedInSince := consents && c.granted.Effective.After(entry.Effective)
 			channel := o.Channel == "" || o.Channel == q.Channel
 			switch {
+			case o.Scope == subject.ToDisclosure:
+				processor := q.Recipient == "mailer" || q.Recipient == "printer"
+				objected = objected || q.Operation == access.Disclose && !processor && p.Basis != domain.LegalObligation && channel && !optedInSince
 			case o.Scope == subject.ToMarketing:
 				objected = objected || p.Marketing && channel && !optedInSince
 			case o.Channel != "":
@@ -252,7 +255,7 @@ func drawQuestion(t *rapid.T) subject.Question {
 		Purpose:   pick(t, append([]domain.Name{"nothing"}, somePurposes...), "purpose"),
 		Version:   pick(t, []uint32{0, 0, 0, 0, 0, 0, 0, 1, 2}, "version"),
 		Operation: pick(t, []access.Operation{access.Store, access.Use, access.Use, access.Disclose}, "operation"),
-		Channel:   pick(t, someChannels, "channel"), Recipient: pick(t, []domain.Name{"mailer", "printer", ""}, "recipient"),
+		Channel:   pick(t, someChannels, "channel"), Recipient: pick(t, []domain.Name{"mailer", "printer", "court", ""}, "recipient"),
 		At: moment(t, 2, 20, "at"),
 	}
 	if rapid.IntRange(0, 2).Draw(t, "as known then") == 0 {

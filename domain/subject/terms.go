@@ -135,10 +135,13 @@ type ObjectionScope string
 const (
 	ToMarketing  ObjectionScope = "marketing"  // GDPR 21(2): absolute, at once
 	ToProcessing ObjectionScope = "processing" // GDPR 21(1): stops until overridden
+	ToDisclosure ObjectionScope = "disclosure" // "do not trade or share": nobody but processors gets the data
 )
 
 // Valid reports whether s is a known scope.
-func (s ObjectionScope) Valid() bool { return s == ToMarketing || s == ToProcessing }
+func (s ObjectionScope) Valid() bool {
+	return s == ToMarketing || s == ToProcessing || s == ToDisclosure
+}
 
 // RestrictionGround is why processing is restricted (GDPR 18(1)).
 type RestrictionGround string

@@ -50,6 +50,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 			err = errors.Join(err, a.Close())
 		}
 	}()
+	if err := keyring.DisableCoreDumps(); err != nil {
+		log.WarnContext(ctx, "core dumps stay on: keys could be written to disk by a crash", "error", err)
+	}
 	dir := cfg.Storage.Data
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
@@ -99,19 +102,11 @@ func locked(dir string, err error) error {
 }
 
 func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyring.Keyring, error) {
-	s := cfg.Storage
+	s := cfg.Storage.Resolved()
 	return keyring.Open(ctx, keyring.Options{
-		Dir: orIn(s.Keys, s.Data, "keys"), EpochDir: orIn(s.Epochs, s.Data, "epochs"),
-		LookupDir: orIn(s.Lookup, s.Data, "lookup"), RootKeyFile: orIn(s.RootKey, s.Data, "root.key"),
+		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
 		CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
 	})
-}
-
-func orIn(path, dir, name string) string {
-	if path != "" {
-		return path
-	}
-	return filepath.Join(dir, name)
 }
 
 // Close stops what runs and closes the parts in the reverse order. It may be

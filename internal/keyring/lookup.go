@@ -71,21 +71,20 @@ func (k *Keyring) PutLookups(ctx context.Context, rows []LookupRow) error {
 	if len(rows) > MaxLookupBatch {
 		return fmt.Errorf("adding to the lookup: %d rows are more than %d", len(rows), MaxLookupBatch)
 	}
-	const columns = 6
-	args := make([]any, 0, columns*len(rows))
+	job := &lookupJob{rows: len(rows), put: make([]lookupRow, 0, len(rows))}
 	at := k.opts.Now().UnixMicro()
 	for i := range rows {
 		r := &rows[i]
 		if m, ok := k.lookupMAC(r.Kind, r.Text); ok {
-			args = append(args, m, string(r.Token), string(r.Field), r.EventID[:], string(r.Kind), at)
+			job.put = append(job.put, lookupRow{
+				mac: m, eventID: r.EventID[:], token: string(r.Token), field: string(r.Field), kind: string(r.Kind), at: at,
+			})
 		}
 	}
-	if len(args) == 0 {
+	if len(job.put) == 0 {
 		return nil
 	}
-	return k.lookups.submit(ctx, len(rows), func(w *writer) error {
-		return insertRows(w, "INSERT OR IGNORE INTO lookup (mac, token, field, event_id, kind, at) VALUES ", columns, args)
-	})
+	return k.lookups.group.do(ctx, job)
 }
 
 // insertRows inserts len(args)/columns rows with few statements.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 )
 
@@ -51,17 +52,43 @@ type lookup struct {
 type lookupJob struct {
 	rows int
 	run  func(*writer) error
+	put  []lookupRow // or else: rows to add
+}
+
+// lookupRow is a row as it is stored.
+type lookupRow struct {
+	mac, eventID       []byte
+	token, field, kind string
+	at                 int64
 }
 
 func (l *lookup) commit(jobs []*lookupJob) error {
 	return l.writer.tx(func() error {
+		var put []lookupRow
 		for _, j := range jobs {
+			put = append(put, j.put...)
+			if j.run == nil {
+				continue
+			}
 			if err := j.run(l.writer); err != nil {
 				return err
 			}
 		}
-		return nil
+		return putRows(l.writer, put)
 	})
+}
+
+// putRows adds the rows of all who wait with few statements, neighbours
+// together.
+func putRows(w *writer, rows []lookupRow) error {
+	slices.SortFunc(rows, func(a, b lookupRow) int { return bytes.Compare(a.mac, b.mac) })
+	const columns = 6
+	args := make([]any, 0, columns*len(rows))
+	for i := range rows {
+		r := &rows[i]
+		args = append(args, r.mac, r.token, r.field, r.eventID, r.kind, r.at)
+	}
+	return insertRows(w, "INSERT OR IGNORE INTO lookup (mac, token, field, event_id, kind, at) VALUES ", columns, args)
 }
 
 // submit runs f in the next transaction and waits until it is durable.

@@ -9,26 +9,31 @@ import (
 	"lethe/domain"
 )
 
-func TestNonceSpeaksOfOneRequest(t *testing.T) {
-	k, other := open(t, options(t)), open(t, options(t))
-	of := NonceOf{Request: domain.ID{1}, Token: token(t, k), Purpose: "newsletter", Version: 2, Notice: domain.Digest{3}, Expires: time.Unix(1000, 0)}
-	nonce := k.Nonce(of)
-	require.Equal(t, nonce, k.Nonce(of))
-	require.True(t, k.NonceMatches(of, nonce))
-	require.False(t, other.NonceMatches(of, nonce))
-	for _, change := range []func(n *NonceOf){
-		func(n *NonceOf) { n.Request[15]++ },
-		func(n *NonceOf) { n.Token = token(t, k) },
-		func(n *NonceOf) { n.Purpose = "newsletters" },
-		func(n *NonceOf) { n.Version++ },
-		func(n *NonceOf) { n.Notice[0]++ },
-		func(n *NonceOf) { n.Expires = n.Expires.Add(time.Nanosecond) },
-	} {
-		changed := of
-		change(&changed)
-		require.False(t, k.NonceMatches(changed, nonce))
+func TestANonceSpeaksOfOneRequestOnly(t *testing.T) {
+	k := open(t, options(t))
+	of := NonceOf{
+		Request: domain.ID{1}, Token: "s1", Purpose: "club", Version: 1, Notice: domain.Digest{2},
+		Expires: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
-	for _, bad := range []string{"", nonce + "A", nonce[1:], "!" + nonce[1:]} {
-		require.False(t, k.NonceMatches(of, bad))
+	nonce := k.Nonce(of)
+	require.Len(t, nonce, 43)
+	require.True(t, k.NonceMatches(of, nonce))
+	same := of
+	same.Expires = of.Expires.In(time.FixedZone("east", 3600))
+	require.True(t, k.NonceMatches(same, nonce))
+	for name, change := range map[string]func(*NonceOf){
+		"request": func(o *NonceOf) { o.Request[0]++ },
+		"token":   func(o *NonceOf) { o.Token = "s2" },
+		"purpose": func(o *NonceOf) { o.Purpose = "clubs" },
+		"version": func(o *NonceOf) { o.Version++ },
+		"notice":  func(o *NonceOf) { o.Notice[31]++ },
+		"expires": func(o *NonceOf) { o.Expires = o.Expires.Add(time.Microsecond) },
+	} {
+		other := of
+		change(&other)
+		require.False(t, k.NonceMatches(other, nonce), name)
+	}
+	for _, wrong := range []string{"", nonce[:42], nonce + "A", nonce[:42] + "!", "\n" + nonce[1:]} {
+		require.False(t, k.NonceMatches(of, wrong), "%q", wrong)
 	}
 }

@@ -32,6 +32,9 @@ func Execute[S any](
 	f := l.entry(stream)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if req.New && f.next == 0 {
+		f.loaded = true // should it exist after all, the append conflicts and it is read
+	}
 	for range maxConflicts {
 		if !f.loaded {
 			if err := catchUp(ctx, l, f, stream, agg); err != nil {

@@ -34,8 +34,14 @@ type opened struct {
 
 func newPlace(t *testing.T) *place { return &place{t: t, dir: t.TempDir()} }
 
+func (p *place) openFor(t testing.TB) *opened { return p.openWith(t, nil, nil) }
+
 func (p *place) open(crash func(string) error, wrap func(eventstore.Store) eventstore.Store) *opened {
-	t := p.t
+	return p.openWith(p.t, crash, wrap)
+}
+
+func (p *place) openWith(t testing.TB, crash func(string) error, wrap func(eventstore.Store) eventstore.Store) *opened {
+
 	t.Helper()
 	store, err := segment.Open(filepath.Join(p.dir, "log"), segment.Options{SegmentBytes: 64 << 10})
 	require.NoError(t, err)
@@ -67,7 +73,7 @@ func (o *opened) close(t *testing.T) {
 var me = domain.ID{1}
 
 // declare makes a small catalogue.
-func (o *opened) declare(t *testing.T) {
+func (o *opened) declare(t testing.TB) {
 	t.Helper()
 	_, err := o.Declare(context.Background(), Request{Principal: me},
 		catalogue.DeclareController{ControllerDeclared: catalogue.ControllerDeclared{

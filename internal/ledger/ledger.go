@@ -13,6 +13,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -87,6 +88,7 @@ type Request struct {
 	Causation   domain.ID
 	Catalogue   uint64  // catalogue revision + 1 that the decision is made against
 	IfMatch     *uint64 // the revision the stream must be at, from If-Match
+	New         bool    // the stream's name was drawn just now: it is not read before it is written
 }
 
 // Outcome tells where a write landed. When nothing had to be written Events
@@ -128,4 +130,18 @@ type Find struct {
 // the keyring's opening; no value leaves the package through it.
 func (l *Ledger) reveal(ctx context.Context, v personal.Value) (personal.Value, error) {
 	return l.codec.OpenValue(ctx, l.keys, v)
+}
+
+// Matches tells whether a sealed value is this text, without giving it away.
+// What cannot be opened (erased, for one) matches nothing.
+func (l *Ledger) Matches(ctx context.Context, v personal.Value, text string) (bool, error) {
+	if v.IsZero() {
+		return false, nil
+	}
+	opened, err := l.reveal(ctx, v)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	plain, ok := opened.Reveal()
+	return ok && subtle.ConstantTimeCompare([]byte(plain), []byte(text)) == 1, nil
 }

@@ -164,3 +164,9 @@ func (s *Source) Rows(ctx context.Context, after source.Place) iter.Seq2[*source
 		}
 	}
 }
+
+// Delimiter is what stands between the file's values.
+func (s *Source) Delimiter() byte { return s.comma }
+
+// Header reports whether the file's first line names its columns.
+func (s *Source) Header() bool { return s.header }

@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"lethe/internal/app"
+	"lethe/internal/config"
+	"lethe/internal/httpapi"
+)
+
+// handlerOptions is how the API's handler differs between a server and a
+// command in its own process.
+type handlerOptions struct {
+	Version string
+	Limits  config.Limits // zero = none but the API's own bounds
+	Ready   func() bool
+	Stop    context.Context
+}
+
+// handlers makes the API's handler over an open data directory, and that of
+// its metrics.
+func handlers(a *app.App, o handlerOptions) (api, metrics http.Handler) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if o.Stop == nil {
+		o.Stop = context.Background()
+	}
+	api = httpapi.New(httpapi.Options{
+		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views.Runner, Store: a.Store, Spool: filepath.Join(a.Config.Storage.Data, "spool"), Imports: imports{a},
+		Status: func(ctx context.Context) (httpapi.Status, error) { return statusOf(ctx, a, o.Version) },
+		Ready:  o.Ready, Stop: o.Stop, System: app.System,
+		Version: o.Version, Now: time.Now, Rand: rand.Reader, Logger: a.Log, Metrics: registry,
+		Limits: httpapi.Limits{
+			MaxBody: int64(o.Limits.MaxBody), Rate: o.Limits.Rate, Burst: o.Limits.Burst,
+			AnonymousRate: o.Limits.AnonymousRate, MaxFeeds: o.Limits.MaxFeeds,
+		},
+	})
+	return api, promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
