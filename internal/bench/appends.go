@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -31,58 +32,94 @@ func (b *bench) command(key string) ledger.Request {
 // appends measures a real consent command through the whole path, with one
 // and with many clients, and the registering of people, who need keys.
 func (b *bench) appends(ctx context.Context) error {
-	for _, clients := range []int{1, b.Clients} {
-		b.tell("raw log, %d client(s)", clients)
-		rate, err := b.rawAppends(ctx, clients)
-		if err != nil {
-			return err
-		}
-		b.raw[clients] = rate
+	if err := b.alone(ctx); err != nil {
+		return err
 	}
-	if err := b.register(ctx); err != nil {
+	return b.commands(ctx, ", views following")
+}
+
+// alone measures the write path by itself: nothing folds what it writes into
+// views meanwhile, which on few processors takes its share.
+func (b *bench) alone(ctx context.Context) (err error) {
+	whole := b.app
+	defer func() { b.app = whole }()
+	if b.app, err = b.open(ctx, "alone"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.app.Close()) }()
+	if err := b.app.Views.Close(); err != nil {
+		return err
+	}
+	return b.commands(ctx, "")
+}
+
+// commands measures registering and consents on the ledger at hand.
+func (b *bench) commands(ctx context.Context, how string) error {
+	if err := b.register(ctx, how); err != nil {
 		return err
 	}
 	for _, clients := range []int{1, b.Clients} {
-		b.tell("consent commands, %d client(s)", clients)
-		rate, err := b.consents(ctx, clients)
+		b.tell("consent commands, %d client(s)%s", clients, how)
+		aim := map[bool]float64{true: 0.8, false: 0.5}[clients == 1]
+		f := Figure{
+			Name: fmt.Sprintf("consent command, %d client(s)%s", clients, how), Unit: "commands/s",
+			Aim:  fmt.Sprintf("%.1f× raw", aim),
+			Note: "durable; decided, sealed, indexed; people have their keys",
+		}
+		err := b.beside(ctx, &f, clients, aim, func() (rate, error) { return b.consents(ctx, clients) })
 		if err != nil {
 			return err
 		}
-		aim := map[bool]float64{true: 0.8, false: 0.5}[clients == 1]
-		b.add(Figure{
-			Name: fmt.Sprintf("consent command, %d client(s)", clients), Unit: "commands/s",
-			Aim:  fmt.Sprintf("%.1f× raw", aim),
-			Note: "durable; decided, sealed, indexed; people have their keys",
-		}.of(rate).against(fmt.Sprintf("raw log, %d client(s)", clients), b.raw[clients], aim))
 	}
 	return nil
 }
 
+// beside adds a figure with the raw log's rate from right before and right
+// after it: a disk that others use as well is not the same for long.
+func (b *bench) beside(ctx context.Context, f *Figure, clients int, aim float64, measure func() (rate, error)) error {
+	before, err := b.rawAppends(ctx, clients)
+	if err != nil {
+		return err
+	}
+	r, err := measure()
+	if err != nil {
+		return err
+	}
+	after, err := b.rawAppends(ctx, clients)
+	if err != nil {
+		return err
+	}
+	base := rate{(before.each + after.each) / 2, (before.cpu + after.cpu) / 2}
+	b.add(f.of(r).against(fmt.Sprintf("raw log, %d client(s)", clients), base, aim))
+	return nil
+}
+
 // rawSize is about what a consent event with its sealed evidence takes.
-const rawSize = 613
+const (
+	rawSize  = 613
+	rawSpace = 256 << 20
+)
 
 func (b *bench) rawAppends(ctx context.Context, clients int) (rate, error) {
-	l, err := openRawLog(b.Dir, 512<<20)
-	if err != nil {
-		return rate{}, err
-	}
-	r, err := b.timed(ctx, clients, func(context.Context, int, int) func() error {
+	return b.timedFor(ctx, b.Each/2, clients, func(context.Context, int, int) func() error {
 		record, acked := make([]byte, rawSize), make(chan error, 1)
-		return func() error { return l.append(record, acked) }
+		return func() error { return b.raw.append(record, acked) }
 	})
-	if err != nil {
-		return rate{}, err
-	}
-	return r, l.close()
 }
 
 // timed runs an operation on each client for the time of a figure and returns
 // how many a second there were. of makes client i's operation.
 func (b *bench) timed(ctx context.Context, clients int, of func(ctx context.Context, client, clients int) func() error) (rate, error) {
+	return b.timedFor(ctx, b.Each, clients, of)
+}
+
+func (b *bench) timedFor(
+	ctx context.Context, each time.Duration, clients int, of func(ctx context.Context, client, clients int) func() error,
+) (rate, error) {
 	var done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	start := begin()
-	end := start.start.Add(b.Each)
+	end := start.start.Add(each)
 	for i := range clients {
 		operation := of(ctx, i, clients)
 		group.Go(func() error {
@@ -106,20 +143,36 @@ func (b *bench) timed(ctx context.Context, clients int, of func(ctx context.Cont
 
 // register makes the people that consents are recorded for, and measures it:
 // each needs new keys, which are durable before the event is.
-func (b *bench) register(ctx context.Context) error {
+func (b *bench) register(ctx context.Context, how string) error {
+	b.tell("registering %d people, %d clients%s", b.People, b.Clients, how)
+	f := Figure{
+		Name: fmt.Sprintf("new person with keys, %d clients%s", b.Clients, how), Unit: "people/s",
+		Note: "two durable steps: keys, claim and lookup first, then the events",
+	}
+	err := b.beside(ctx, &f, b.Clients, 0, func() (rate, error) {
+		start := begin()
+		err := b.everybody(ctx)
+		return start.rate(b.People), err
+	})
+	if err != nil {
+		return err
+	}
+	b.tell("one consent each, so that the keys of evidence exist")
+	return b.warm(ctx)
+}
+
+func (b *bench) everybody(ctx context.Context) error {
 	b.people = make([]domain.Token, b.People)
-	b.tell("registering %d people, %d clients", b.People, b.Clients)
-	start := begin()
 	var next atomic.Int64
-	group, gctx := errgroup.WithContext(ctx)
+	group, ctx := errgroup.WithContext(ctx)
 	for range b.Clients {
 		group.Go(func() error {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= b.People || gctx.Err() != nil {
-					return gctx.Err()
+				if i >= b.People || ctx.Err() != nil {
+					return ctx.Err()
 				}
-				token, err := b.person(gctx, i)
+				token, err := b.person(ctx, i)
 				if err != nil {
 					return err
 				}
@@ -127,15 +180,7 @@ func (b *bench) register(ctx context.Context) error {
 			}
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	b.add(Figure{
-		Name: fmt.Sprintf("new person with keys, %d clients", b.Clients), Unit: "people/s",
-		Note: "two durable steps: keys, claim and lookup first, then the events",
-	}.of(start.rate(b.People)).against(fmt.Sprintf("raw log, %d client(s)", b.Clients), b.raw[b.Clients], 0))
-	b.tell("one consent each, so that the keys of evidence exist")
-	return b.warm(ctx)
+	return group.Wait()
 }
 
 func (b *bench) person(ctx context.Context, i int) (domain.Token, error) {

@@ -49,7 +49,7 @@ type bench struct {
 	Options
 	app    *app.App
 	report Report
-	raw    map[int]rate // appends a second of the raw log, by clients
+	raw    *rawLog
 	notice domain.Digest
 	people []domain.Token
 }
@@ -60,17 +60,24 @@ const purpose domain.Name = "marketing.phone"
 
 // Run measures. The directory must be empty and on the disk that matters.
 func Run(ctx context.Context, o Options) (_ Report, err error) {
-	b := &bench{Options: o, raw: map[int]rate{}}
+	b := &bench{Options: o}
 	start := time.Now()
 	b.report.Started = start.UTC().Truncate(time.Second)
 	b.report.Machine = Machine{
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
 		Processors: runtime.GOMAXPROCS(0), Directory: o.Dir,
 	}
-	if err := b.open(ctx); err != nil {
+	if b.app, err = b.open(ctx, "data"); err != nil {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, b.app.Close()) }()
+	if b.raw, err = openRawLog(b.Dir, rawSpace); err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, b.raw.close()) }()
+	if err := b.findNotice(ctx); err != nil {
+		return Report{}, err
+	}
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
@@ -100,29 +107,26 @@ func (b *bench) wanted(part string) bool {
 	return false
 }
 
-// open opens a ledger with the starter catalogue.
-func (b *bench) open(ctx context.Context) (err error) {
+// open opens a ledger of its own with the starter catalogue.
+func (b *bench) open(ctx context.Context, name string) (*app.App, error) {
 	var cfg config.Config
-	cfg.Storage = config.Storage{Data: filepath.Join(b.Dir, "data"), SegmentBytes: 64 << 20}
-	if err := os.MkdirAll(cfg.Storage.Data, 0o700); err != nil {
-		return fmt.Errorf("making the data directory: %w", err)
-	}
-	b.app, err = app.Open(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	cfg.Storage = config.Storage{Data: filepath.Join(b.Dir, name), SegmentBytes: 64 << 20}
+	a, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	declared, err := starter.Default()
 	if err != nil {
-		return err
+		return nil, errors.Join(err, a.Close())
 	}
 	commands := make([]catalogue.Command, len(declared))
 	for i := range declared {
 		commands[i] = declared[i].Command
 	}
-	if _, err := b.app.Ledger.Declare(ctx, b.request(), commands...); err != nil {
-		return fmt.Errorf("loading the starter catalogue: %w", err)
+	if _, err := a.Ledger.Declare(ctx, b.request(), commands...); err != nil {
+		return nil, errors.Join(fmt.Errorf("loading the starter catalogue: %w", err), a.Close())
 	}
-	return b.findNotice(ctx)
+	return a, nil
 }
 
 func (b *bench) findNotice(ctx context.Context) error {

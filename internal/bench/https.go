@@ -21,7 +21,7 @@ import (
 // nothing, with keep-alive clients in the same process.
 func (b *bench) http(ctx context.Context) error {
 	if len(b.people) == 0 {
-		if err := b.register(ctx); err != nil {
+		if err := b.register(ctx, ""); err != nil {
 			return err
 		}
 	}

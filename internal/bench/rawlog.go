@@ -19,6 +19,7 @@ import (
 // nothing that keeps its promise on this disk is much faster.
 type rawLog struct {
 	file vfs.File
+	size int64
 	end  int64
 
 	mu      sync.Mutex
@@ -52,7 +53,7 @@ func openRawLog(dir string, size int64) (*rawLog, error) {
 	if err := f.Sync(); err != nil {
 		return nil, fmt.Errorf("syncing the raw log: %w", err)
 	}
-	l := &rawLog{file: f, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &rawLog{file: f, size: size, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go l.commit()
 	return l, nil
 }
@@ -97,6 +98,9 @@ func rawAppend(buf, b []byte) []byte {
 func (l *rawLog) write(buf []byte) error {
 	if len(buf) == 0 {
 		return nil
+	}
+	if l.end+int64(len(buf)) > l.size {
+		l.end = 0 // over its own beginning: how long it runs is not known beforehand
 	}
 	if _, err := l.file.WriteAt(buf, l.end); err != nil {
 		return fmt.Errorf("writing the raw log: %w", err)

@@ -9,11 +9,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lethe/internal/app"
 	"lethe/internal/config"
 	"lethe/internal/httpapi"
+	"lethe/internal/starter"
 )
 
 // handlerOptions is how the API's handler differs between a server and a
@@ -29,12 +29,18 @@ type handlerOptions struct {
 // its metrics.
 func handlers(a *app.App, o handlerOptions) (api, metrics http.Handler) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newGauges(a),
+	)
 	if o.Stop == nil {
 		o.Stop = context.Background()
 	}
+	if o.Limits.MaxBody == 0 {
+		o.Limits.MaxBody = starter.MaxBytes
+	}
 	api = httpapi.New(httpapi.Options{
-		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views.Runner, Store: a.Store, Spool: filepath.Join(a.Config.Storage.Data, "spool"), Imports: imports{a},
+		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views.Runner, Store: a.Store,
+		Imports: imports{a}, Spool: filepath.Join(a.Config.Storage.Data, "spool"),
 		Status: func(ctx context.Context) (httpapi.Status, error) { return statusOf(ctx, a, o.Version) },
 		Ready:  o.Ready, Stop: o.Stop, System: app.System,
 		Version: o.Version, Now: time.Now, Rand: rand.Reader, Logger: a.Log, Metrics: registry,
@@ -43,5 +49,7 @@ func handlers(a *app.App, o handlerOptions) (api, metrics http.Handler) {
 			AnonymousRate: o.Limits.AnonymousRate, MaxFeeds: o.Limits.MaxFeeds,
 		},
 	})
-	return api, promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", httpapi.Metrics(registry))
+	return api, mux
 }

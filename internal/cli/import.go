@@ -96,7 +96,7 @@ func (c *importFlags) run(ctx context.Context, s *shell, format, mapping string)
 		with = s.upload
 	}
 	report, err := with(ctx, in, tell)
-	bars.end()
+	bars.end(err == nil)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,9 @@ func (p *progress) set(name string, done, total int64) {
 	}
 	bar := p.by[name]
 	if bar == nil {
-		bar = p.bars.AddBar(max(total, 1),
+		// A bar with a total ends by itself when it is reached; the work behind
+		// it goes on until whoever does it says so.
+		bar = p.bars.AddBar(0,
 			mpb.PrependDecorators(decor.Name(name+" ", decor.WCSyncSpaceR)),
 			mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.OnComplete(decor.AverageETA(decor.ET_STYLE_GO, decor.WC{W: 8}), " done")))
 		p.by[name] = bar
@@ -62,13 +64,17 @@ func (p *progress) line(name string, done, total int64) {
 	fmt.Fprintf(p.out, "%s: %d %%\n", name, percent)
 }
 
-// end leaves the bars as they are and gives the terminal back.
-func (p *progress) end() {
+// end completes the bars, or leaves them where they are, and gives the terminal back.
+func (p *progress) end(done bool) {
 	if p.bars == nil {
 		return
 	}
 	for _, bar := range p.by {
-		bar.Abort(false)
+		if done {
+			bar.SetTotal(-1, true)
+		} else {
+			bar.Abort(false)
+		}
 	}
 	p.bars.Wait()
 }

@@ -112,10 +112,9 @@ type step struct {
 	ID     string `json:"request,omitzero"`
 }
 
-func (s *shell) followRebuild(body io.Reader) (rebuilt, error) {
+func (s *shell) followRebuild(body io.Reader) (r rebuilt, err error) {
 	bars := newProgress(s.process.Stderr)
-	defer bars.end()
-	var r rebuilt
+	defer func() { bars.end(err == nil) }()
 	lines := bufio.NewScanner(body)
 	for lines.Scan() {
 		if len(lines.Bytes()) == 0 {

@@ -121,7 +121,7 @@ func (t *tour) people(ctx context.Context) error {
 	bars := newProgress(t.process.Stderr)
 	start := time.Now()
 	report, err := t.importHere(ctx, in, func(p httpapi.ImportProgress) { bars.set("importing", p.Read, p.Total) })
-	bars.end()
+	bars.end(err == nil)
 	if err != nil {
 		return err
 	}

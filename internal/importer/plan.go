@@ -20,7 +20,7 @@ const (
 	ruleDuplicateKey  domain.Name = "duplicate_key"        // an earlier row of the file has the same key
 	ruleTwice         domain.Name = "field.twice"          // a field that holds one value is given several
 	ruleNoPurpose     domain.Name = "purpose.missing"      // nothing says what the row is kept for
-	ruleLongName      domain.Name = "field.name_too_long"  //
+	ruleLongName      domain.Name = "field.name_too_long"  // it leaves no room for the slot in a claim
 	ruleCallerPurpose domain.Name = "access.purpose"       // the caller's token is not for the purpose
 	ruleRestricted    domain.Name = "restriction.forbids"  // GDPR 18(2)
 	ruleErased        domain.Name = "group.erased"         // GDPR 17: nothing is written there again

@@ -41,7 +41,6 @@ func (p *place) open(crash func(string) error, wrap func(eventstore.Store) event
 }
 
 func (p *place) openWith(t testing.TB, crash func(string) error, wrap func(eventstore.Store) eventstore.Store) *opened {
-
 	t.Helper()
 	store, err := segment.Open(filepath.Join(p.dir, "log"), segment.Options{SegmentBytes: 64 << 10})
 	require.NoError(t, err)
