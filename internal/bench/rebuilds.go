@@ -58,6 +58,9 @@ func (b *bench) fold(ctx context.Context) error {
 	return nil
 }
 
+// fewRows is how many rows a rate needs to say anything.
+const fewRows = 5000
+
 func (b *bench) rebuildOne(ctx context.Context, view string) error {
 	start := begin()
 	if err := b.app.Views.Rebuild(ctx, func(projections.Progress) {}, view); err != nil {
@@ -73,11 +76,15 @@ func (b *bench) rebuildOne(ctx context.Context, view string) error {
 	if err != nil || rows == 0 {
 		return err
 	}
+	aim, aimed := 0.7, "0.7× insert"
+	if rows < fewRows { // opening and exchanging a file is all that is measured
+		aim, aimed = 0, ""
+	}
 	events := float64(b.app.Store.Stats().Events)
 	b.add(Figure{
-		Name: "rebuild: view " + view, Unit: "rows/s", Aim: "0.7× insert",
+		Name: "rebuild: view " + view, Unit: "rows/s", Aim: aimed,
 		Note: fmt.Sprintf("%d rows from %.0f events in %s (%.0f events/s)", rows, events, took.Round(time.Millisecond), events/took.Seconds()),
-	}.of(rate{float64(rows) / took.Seconds(), cpu / time.Duration(rows)}).against("bare insert of the same rows", base, 0.7))
+	}.of(rate{float64(rows) / took.Seconds(), cpu / time.Duration(rows)}).against("bare insert of the same rows", base, aim))
 	return nil
 }
 
