@@ -23,8 +23,8 @@ type Options struct {
 	Logger      *slog.Logger   // slog.Default when nil
 	Progress    func(Progress) // of rebuilds that begin by themselves; may be nil
 
-	BatchEvents int           // events in a transaction, at most; 1024 when 0
-	BatchDelay  time.Duration // how long a batch waits for more unless somebody waits for it; 5 ms when 0
+	BatchEvents int           // events in a transaction, at most; 8192 when 0
+	BatchDelay  time.Duration // how long a batch waits for more unless somebody waits for it; 250 ms when 0
 	Decoders    int           // decoding goroutines; 2 when 0
 
 	// hook is called at each step that a crash could follow; tests set it.
@@ -39,10 +39,10 @@ func (o *Options) fill() {
 		o.Progress = func(Progress) {}
 	}
 	if o.BatchEvents <= 0 {
-		o.BatchEvents = 1024
+		o.BatchEvents = 8192
 	}
 	if o.BatchDelay <= 0 {
-		o.BatchDelay = 5 * time.Millisecond
+		o.BatchDelay = 250 * time.Millisecond
 	}
 	if o.Decoders <= 0 {
 		o.Decoders = 2

@@ -12,10 +12,10 @@ type auditCmd struct {
 }
 
 type auditReplayCmd struct {
-	Subject string `name:"subject" required:"" placeholder:"TOKEN" help:"The person's token."`
-	AsOf    moment `name:"as-of" required:"" placeholder:"TIME" help:"The moment to look back to, such as 2026-01-31 or 2026-01-31T09:00:00Z."`
-	By      string `name:"by" default:"recorded" enum:"recorded,effective" help:"recorded: what was known then; effective: what is known now about then."`
-	Purpose string `name:"purpose" placeholder:"PURPOSE" help:"Open the values that this purpose needs; the access is recorded. Nothing is opened when left out."`
+	Subject string     `name:"subject" required:"" placeholder:"TOKEN" help:"The person's token."`
+	AsOf    pastMoment `name:"as-of" required:"" placeholder:"TIME" help:"The moment to look back to: 2026-01-31 (the end of that day, UTC) or 2026-01-31T09:00:00Z."`
+	By      string     `name:"by" default:"recorded" enum:"recorded,effective" help:"recorded: what was known then; effective: what is known now about then."`
+	Purpose string     `name:"purpose" placeholder:"PURPOSE" help:"Open the values that this purpose needs; the access is recorded. Nothing is opened when left out."`
 }
 
 // Help is shown by --help.

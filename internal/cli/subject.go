@@ -260,8 +260,8 @@ func names(texts []string) []domain.Name {
 
 // past is as of when, and by which time.
 type past struct {
-	AsOf moment `name:"as-of" placeholder:"TIME" help:"The moment to look back to, such as 2026-01-31; now when left out."`
-	By   string `name:"by" default:"recorded" enum:"recorded,effective" help:"recorded: what was known then; effective: what is known now about then."`
+	AsOf pastMoment `name:"as-of" placeholder:"TIME" help:"The moment to look back to, such as 2026-01-31 (the end of that day, UTC); now when left out."`
+	By   string     `name:"by" default:"recorded" enum:"recorded,effective" help:"recorded: what was known then; effective: what is known now about then."`
 }
 
 type subjectHistoryCmd struct {
@@ -303,15 +303,15 @@ func historyLines(p *page, h httpapi.History) {
 }
 
 type subjectMayProcessCmd struct {
-	Token     string   `arg:"" help:"The person's token."`
-	Purpose   string   `name:"purpose" required:"" placeholder:"PURPOSE" help:"What for."`
-	Operation string   `name:"operation" default:"use" enum:"store,use,disclose" help:"${enum}."`
-	Channel   string   `name:"channel" placeholder:"CHANNEL" help:"How the person will be reached: email, sms, phone, post, push."`
-	Recipient string   `name:"recipient" placeholder:"RECIPIENT" help:"To whom it goes."`
-	Fields    []string `name:"fields" placeholder:"FIELD" help:"Only these; all that the purpose names when left out."`
-	Regime    string   `name:"regime" placeholder:"REGIME" help:"Law asked about: eu or uk; the person's own when left out."`
-	At        moment   `name:"at" placeholder:"TIME" help:"The moment asked about; now when left out."`
-	KnownAt   moment   `name:"known-at" placeholder:"TIME" help:"By what was known then; now when left out."`
+	Token     string     `arg:"" help:"The person's token."`
+	Purpose   string     `name:"purpose" required:"" placeholder:"PURPOSE" help:"What for."`
+	Operation string     `name:"operation" default:"use" enum:"store,use,disclose" help:"${enum}."`
+	Channel   string     `name:"channel" placeholder:"CHANNEL" help:"How the person will be reached: email, sms, phone, post, push."`
+	Recipient string     `name:"recipient" placeholder:"RECIPIENT" help:"To whom it goes."`
+	Fields    []string   `name:"fields" placeholder:"FIELD" help:"Only these; all that the purpose names when left out."`
+	Regime    string     `name:"regime" placeholder:"REGIME" help:"Law asked about: eu or uk; the person's own when left out."`
+	At        pastMoment `name:"at" placeholder:"TIME" help:"The moment asked about; now when left out."`
+	KnownAt   pastMoment `name:"known-at" placeholder:"TIME" help:"By what was known then; now when left out."`
 }
 
 // Help is shown by --help.

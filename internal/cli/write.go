@@ -72,6 +72,31 @@ func (m *moment) UnmarshalText(text []byte) error {
 	return errors.New("a time is written 2006-01-31 or 2006-01-31T09:00:00Z")
 }
 
+// pastMoment is a time that is looked back to. A date is that day's end (UTC),
+// or now as long as the day lasts: what was decided on a day counts for it.
+type pastMoment struct {
+	moment
+	today bool
+}
+
+// UnmarshalText reads it.
+func (m *pastMoment) UnmarshalText(text []byte) error {
+	day, err := time.Parse(time.DateOnly, string(text))
+	if err != nil {
+		return m.moment.UnmarshalText(text)
+	}
+	m.Time = day.AddDate(0, 0, 1).Add(-time.Microsecond)
+	m.today = day.Equal(time.Now().UTC().Truncate(24 * time.Hour))
+	return nil
+}
+
+func (m pastMoment) query() string {
+	if m.today {
+		return "" // the answer's own default
+	}
+	return m.moment.query()
+}
+
 func (m moment) query() string {
 	if m.IsZero() {
 		return ""

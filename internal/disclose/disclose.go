@@ -207,7 +207,14 @@ func Refusal(a subject.Answer) error {
 	if a.Reason == access.UnknownSubject {
 		return domain.NotFound("subject.unknown", "token", "there is no such person")
 	}
-	return domain.Forbidden("access."+string(a.Reason), "purpose", "%s", a.Message)
+	return domain.Forbidden("access."+string(a.Reason), "purpose", "%s", a.Message).Citing(sources[a.Row])
+}
+
+// sources are where the rows of the may-process table come from.
+var sources = map[subject.Rule]string{
+	subject.RuleUnknown: "GDPR 5(1)(b)", subject.RuleKept: "GDPR 17(3)", subject.RuleSpecial: "GDPR 9, 10",
+	subject.RuleRestricted: "GDPR 18(2)", subject.RuleObjected: "GDPR 21(3)", subject.RuleContested: "GDPR 21(1)",
+	subject.RuleElectronic: "Directive 2002/58/EC 13", subject.RuleBasis: "GDPR 6(1)", subject.RuleElse: "GDPR 6(1)",
 }
 
 func (d *Door) record(ctx context.Context, ask Ask, judged []Opened) (eventstore.Result, domain.ID, error) {

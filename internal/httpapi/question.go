@@ -164,10 +164,12 @@ func (p *Page) before() (eventstore.Position, int) {
 	return at, n
 }
 
-// waitFor waits a bounded time for a view to reach a position.
+// waitFor waits a bounded time for a view to reach a position. Without one it
+// waits for what the log holds now, so that a caller sees what was written
+// before it asked; a view that is further behind is then read as it is.
 func (s *API) waitFor(ctx context.Context, view, position string) error {
 	if position == "" {
-		return nil
+		return s.catchUp(ctx, view)
 	}
 	at, err := eventstore.ParsePosition(position)
 	if err != nil {
@@ -181,6 +183,20 @@ func (s *API) waitFor(ctx context.Context, view, position string) error {
 			Kind: domain.KindUnavailable, Code: "view.behind", Field: "after_position",
 			Message: "the view has not reached this position yet: ask again, or leave after_position out",
 		}
+	}
+	return err
+}
+
+func (s *API) catchUp(ctx context.Context, view string) error {
+	counted, ok := s.Store.(eventstore.Statser)
+	if !ok {
+		return nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, s.Limits.Wait)
+	defer cancel()
+	err := s.Views.WaitFor(waiting, view, counted.Stats().Head)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ctx.Err()
 	}
 	return err
 }
