@@ -91,38 +91,55 @@ func (c Currency) Valid() bool { return currencyPattern.MatchString(string(c)) }
 // Digest is a SHA-256, hexadecimal in JSON.
 type Digest [32]byte
 
-func (d Digest) String() string               { return hex.EncodeToString(d[:]) }
-func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 func (d Digest) IsZero() bool                 { return d == Digest{} }
+func (d Digest) MarshalText() ([]byte, error) { return d.AppendText(nil) }
+func (d Digest) String() string               { return hex.EncodeToString(d[:]) }
+
+// AppendText appends what String gives; it never fails. JSON asks for it
+// before MarshalText, and it spares two allocations.
+func (d Digest) AppendText(b []byte) ([]byte, error) { return hex.AppendEncode(b, d[:]), nil }
 
 // UnmarshalText reads 64 hexadecimal digits.
 func (d *Digest) UnmarshalText(b []byte) error {
-	malformed := Invalid("digest.malformed", "digest", "a digest is 64 hexadecimal digits")
 	if len(b) != hex.EncodedLen(len(d)) { // Decode panics on more than fits
-		return malformed
+		return malformedDigest()
 	}
 	if _, err := hex.Decode(d[:], b); err != nil {
-		return malformed
+		return malformedDigest()
 	}
 	return nil
+}
+
+func malformedDigest() error {
+	return Invalid("digest.malformed", "digest", "a digest is 64 hexadecimal digits")
 }
 
 // ID is a UUID.
 type ID [16]byte
 
 func (id ID) IsZero() bool                 { return id == ID{} }
-func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id ID) MarshalText() ([]byte, error) { return id.AppendText(nil) }
 
 // String is the canonical 36-character form.
 func (id ID) String() string {
-	var b [36]byte
+	b := id.text()
+	return string(b[:])
+}
+
+// AppendText appends what String gives; it never fails.
+func (id ID) AppendText(b []byte) ([]byte, error) {
+	text := id.text()
+	return append(b, text[:]...), nil
+}
+
+func (id ID) text() (b [36]byte) {
 	hex.Encode(b[0:8], id[0:4])
 	hex.Encode(b[9:13], id[4:6])
 	hex.Encode(b[14:18], id[6:8])
 	hex.Encode(b[19:23], id[8:10])
 	hex.Encode(b[24:36], id[10:16])
 	b[8], b[13], b[18], b[23] = '-', '-', '-', '-'
-	return string(b[:])
+	return b
 }
 
 // ParseID reads the canonical form.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"lethe/eventstore"
@@ -45,6 +46,9 @@ func (c *committer) run() {
 		}
 		c.commit(items)
 		c.st.tails.trim(maxTails)
+		// Let those who were just answered come back with their next append, or
+		// two halves of the callers take turns and each waits for two syncs.
+		runtime.Gosched()
 	}
 }
 

@@ -14,10 +14,10 @@ import (
 const (
 	// indexBatchRuns is how many runs enter the index at a time, and from how
 	// many on the indexer does not wait any longer.
-	indexBatchRuns = 4096
+	indexBatchRuns = 16 << 10
 	// indexDelay is how long runs gather: small batches would cost the
 	// committer its processor.
-	indexDelay = 50 * time.Millisecond
+	indexDelay = 200 * time.Millisecond
 	// maxPendingRuns bounds what the index may lag behind, in memory.
 	maxPendingRuns = 1 << 18
 	// reserveEvery is after how many runs the free space is looked at.

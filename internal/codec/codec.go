@@ -13,10 +13,12 @@
 package codec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -64,6 +66,7 @@ type Codec struct {
 	byName map[string]*entry
 	steps  map[domain.Type]Upcast
 	meta   *check
+	free   sync.Pool // of *places
 }
 
 // New makes the codec of the domain's events.
@@ -111,13 +114,24 @@ type place struct {
 	of  keyring.Compartment
 }
 
-// places lists an event's places and the group of its digest.
-func places(stream string, event domain.Event, slots []personal.Slot, dst []place) ([]place, domain.Name) {
-	slots = event.Personal(slots)
-	group := domain.EvidenceGroup
-	for _, s := range slots {
-		if s.Group != "" {
-			group = domain.Name(s.Group)
+// places are an event's places and the group of its digest.
+type places struct {
+	all   []place
+	group domain.Name
+	slots []personal.Slot
+}
+
+// places lists an event's places; release gives their memory back.
+func (c *Codec) places(stream string, event domain.Event) *places {
+	ps, ok := c.free.Get().(*places)
+	if !ok {
+		ps = &places{}
+	}
+	slots := event.Personal(ps.slots)
+	ps.slots, ps.group = slots, domain.EvidenceGroup
+	for i := range slots {
+		if slots[i].Group != "" {
+			ps.group = domain.Name(slots[i].Group)
 			break
 		}
 	}
@@ -127,14 +141,22 @@ func places(stream string, event domain.Event, slots []personal.Slot, dst []plac
 			p.of.Owner = stream
 		}
 		if s.Group == "" {
-			p.of.Group = group
+			p.of.Group = ps.group
 		}
 		if n := occurrences(slots[:i], s.Field); n > 0 {
 			p.key += "#" + strconv.Itoa(n)
 		}
-		dst = append(dst, p)
+		ps.all = append(ps.all, p)
 	}
-	return dst, group
+	return ps
+}
+
+// release keeps the memory for the next event, and nothing that is in it.
+func (c *Codec) release(ps *places) {
+	clear(ps.slots)
+	clear(ps.all)
+	ps.slots, ps.all = ps.slots[:0], ps.all[:0]
+	c.free.Put(ps)
 }
 
 func occurrences(slots []personal.Slot, field string) (n int) {
@@ -149,9 +171,8 @@ func occurrences(slots []personal.Slot, field string) (n int) {
 // Compartments lists, each once, the compartments whose keys encoding the
 // draft needs.
 func (c *Codec) Compartments(d *Draft) []keyring.Compartment {
-	var slots [8]personal.Slot
-	var buf [8]place
-	all, group := places(d.Stream, d.Event, slots[:0], buf[:0])
+	ps := c.places(d.Stream, d.Event)
+	defer c.release(ps)
 	var of []keyring.Compartment
 	add := func(c keyring.Compartment) {
 		for _, have := range of {
@@ -161,13 +182,13 @@ func (c *Codec) Compartments(d *Draft) []keyring.Compartment {
 		}
 		of = append(of, c)
 	}
-	for i := range all {
-		if all[i].Value.State() == personal.Present {
-			add(all[i].of)
+	for i := range ps.all {
+		if ps.all[i].Value.State() == personal.Present {
+			add(ps.all[i].of)
 		}
 	}
 	if d.Digest != nil {
-		add(keyring.Compartment{Owner: d.Stream, Group: group})
+		add(keyring.Compartment{Owner: d.Stream, Group: ps.group})
 	}
 	return of
 }
@@ -199,10 +220,8 @@ func (c *Codec) Encode(d *Draft, keys func(keyring.Compartment) *keyring.Key, s 
 		return none, fmt.Errorf("encoding %s: %w", typ.Name, err)
 	}
 	meta := storedMetadata{Metadata: d.Metadata, Parts: len(sealed)}
-	metadata, err := json.Marshal(&meta, options)
-	if err != nil {
-		return none, fmt.Errorf("encoding the metadata of %s: %w", typ.Name, err)
-	}
+	var buf [metadataSize]byte
+	metadata := bytes.Clone(appendMetadata(buf[:0], &meta))
 	return eventstore.Event{
 		ID: eventstore.EventID(d.ID), Type: typ.Name, Version: typ.Version, Effective: d.Effective,
 		Facts: facts, Sealed: sealed, Metadata: metadata,
@@ -210,10 +229,9 @@ func (c *Codec) Encode(d *Draft, keys func(keyring.Compartment) *keyring.Key, s 
 }
 
 func (c *Codec) seal(d *Draft, typ domain.Type, keys func(keyring.Compartment) *keyring.Key, s Sealer) ([][]byte, error) {
-	var slots [8]personal.Slot
-	var buf [8]place
-	all, group := places(d.Stream, d.Event, slots[:0], buf[:0])
-	var sealed [][]byte
+	ps := c.places(d.Stream, d.Event)
+	defer c.release(ps)
+	sealed := make([][]byte, 0, len(ps.all)+1)
 	at := keyring.PartContext{Stream: d.Stream, EventID: d.ID, Type: typ.Name, Version: typ.Version}
 	one := func(of keyring.Compartment, field string, plaintext []byte) error {
 		if len(sealed) == eventstore.MaxParts {
@@ -231,8 +249,8 @@ func (c *Codec) seal(d *Draft, typ domain.Type, keys func(keyring.Compartment) *
 		sealed = append(sealed, part)
 		return nil
 	}
-	for i := range all {
-		p := &all[i]
+	for i := range ps.all {
+		p := &ps.all[i]
 		if p.Value.State() == personal.Absent {
 			continue
 		}
@@ -249,9 +267,12 @@ func (c *Codec) seal(d *Draft, typ domain.Type, keys func(keyring.Compartment) *
 		}
 	}
 	if d.Digest != nil {
-		if err := one(keyring.Compartment{Owner: d.Stream, Group: group}, DigestField, d.Digest); err != nil {
+		if err := one(keyring.Compartment{Owner: d.Stream, Group: ps.group}, DigestField, d.Digest); err != nil {
 			return nil, err
 		}
+	}
+	if len(sealed) == 0 {
+		return nil, nil
 	}
 	return sealed, nil
 }

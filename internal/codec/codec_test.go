@@ -114,6 +114,17 @@ func TestRoundTrip(t *testing.T) {
 					text, _ := v.Reveal()
 					require.Equal(t, string(d.Digest), text)
 				}
+				// What was just stored is kept without decoding, and is the same.
+				again, err := c.Decode(r)
+				require.NoError(t, err)
+				for i, s := range again.Event.Personal(nil) {
+					*s.Value = *event.Personal(nil)[i].Value
+				}
+				kept := *d
+				kept.Event = again.Event
+				fromDraft, err := c.Stored(&kept, r)
+				require.NoError(t, err)
+				require.Equal(t, got, fromDraft)
 				// With the values put back in clear, the events are the same.
 				for i, s := range got.Event.Personal(nil) {
 					*s.Value = *event.Personal(nil)[i].Value

@@ -39,15 +39,14 @@ func (c *Codec) Decode(r *eventstore.Recorded) (domain.Recorded, error) {
 	}
 	var meta storedMetadata
 	if !readMetadata(r.Metadata, &meta) {
-		meta = storedMetadata{}
-		if err := json.Unmarshal(r.Metadata, &meta, options); err != nil {
+		if meta, err = unmarshalMetadata(r.Metadata); err != nil {
 			return none, fmt.Errorf("decoding the metadata of %s: %w", r.Type, err)
 		}
 	}
 	if !r.Dropped && meta.Parts != len(r.Sealed) {
 		return none, fmt.Errorf("decoding %s: %w", r.Type, ErrParts)
 	}
-	if err := fill(r, event, r.Version == e.typ.Version); err != nil {
+	if err := c.fill(r, event, r.Version == e.typ.Version); err != nil {
 		return none, fmt.Errorf("decoding %s: %w", r.Type, err)
 	}
 	return domain.Recorded{
@@ -56,15 +55,20 @@ func (c *Codec) Decode(r *eventstore.Recorded) (domain.Recorded, error) {
 	}, nil
 }
 
+func unmarshalMetadata(b []byte) (m storedMetadata, err error) {
+	err = json.Unmarshal(b, &m, options)
+	return m, err
+}
+
 // fill puts the parts into the event's places. exact: the event has the shape
 // it was stored in, so that every part has a place.
-func fill(r *eventstore.Recorded, event domain.Event, exact bool) error {
+func (c *Codec) fill(r *eventstore.Recorded, event domain.Event, exact bool) error {
 	if len(r.Sealed) == 0 && !r.Dropped {
 		return nil
 	}
-	var slots [8]personal.Slot
-	var buf [8]place
-	all, _ := places(r.Stream, event, slots[:0], buf[:0])
+	ps := c.places(r.Stream, event)
+	defer c.release(ps)
+	all := ps.all
 	refs := cloneRefs(r)
 	placed := 0
 	for i, next := 0, 0; i < len(all); i++ {

@@ -7,6 +7,40 @@ import (
 	"lethe/domain"
 )
 
+// appendMetadata writes the metadata's JSON, as a JSON encoder would, in a
+// tenth of its time. The purpose was checked: nothing in it needs an escape.
+func appendMetadata(b []byte, m *storedMetadata) []byte {
+	b = appendID(b, `{"principal":"`, m.Principal)
+	if m.Purpose != "" {
+		b = append(append(b, `","purpose":"`...), m.Purpose...)
+	}
+	if !m.Correlation.IsZero() {
+		b = appendID(b, `","correlation":"`, m.Correlation)
+	}
+	if !m.Causation.IsZero() {
+		b = appendID(b, `","causation":"`, m.Causation)
+	}
+	if !m.Command.IsZero() {
+		b, _ = m.Command.AppendText(append(b, `","command":"`...)) // cannot fail
+	}
+	b = append(b, '"')
+	if m.Catalogue != 0 {
+		b = strconv.AppendUint(append(b, `,"catalogue":`...), m.Catalogue, 10)
+	}
+	if m.Parts != 0 {
+		b = strconv.AppendInt(append(b, `,"parts":`...), int64(m.Parts), 10)
+	}
+	return append(b, '}')
+}
+
+func appendID(b []byte, name string, id domain.ID) []byte {
+	b, _ = id.AppendText(append(b, name...)) // cannot fail
+	return b
+}
+
+// metadataSize is what the metadata's JSON takes at most.
+const metadataSize = 384
+
 // readMetadata reads metadata as this codec writes it: its members in their
 // order, without a space, names without an escape. It is there because
 // metadata is read with every event of a replay, and takes a tenth of the

@@ -9,13 +9,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestMetadataIsReadAsJSONReadsIt(t *testing.T) {
+func TestMetadataIsReadAndWrittenAsByJSON(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var m storedMetadata
 		fillLegal(t, reflect.ValueOf(&m.Metadata).Elem(), drawn{t})
 		m.Parts = rapid.IntRange(0, 256).Draw(t, "parts")
 		b, err := json.Marshal(&m, options)
 		require.NoError(t, err)
+		require.Equal(t, string(b), string(appendMetadata(nil, &m)))
+		require.LessOrEqual(t, len(b), metadataSize)
 		var got storedMetadata
 		require.True(t, readMetadata(b, &got), "%s", b)
 		require.Equal(t, m, got)

@@ -125,6 +125,25 @@ func BenchmarkImportClaims(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "claims/s")
 }
 
+// BenchmarkAsking: what a question about a person asks of the keyring. Nobody
+// shares an address with them.
+func BenchmarkAsking(b *testing.B) {
+	k := open(b, options(b))
+	token, err := domain.NewToken(k.opts.Rand)
+	require.NoError(b, err)
+	one(b, k, Compartment{Owner: token.Stream(), Group: "contact"})
+	require.NoError(b, k.PutLookups(b.Context(), []LookupRow{
+		{Kind: catalogue.LookupEmail, Text: "p@example.org", Token: token, Field: "email"},
+	}))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := k.Fenced(b.Context(), token.Stream())
+		require.NoError(b, err)
+		_, err = k.Peers(b.Context(), token)
+		require.NoError(b, err)
+	}
+}
+
 func BenchmarkVerify(b *testing.B) {
 	k := open(b, options(b))
 	for range 30 {

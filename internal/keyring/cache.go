@@ -4,11 +4,13 @@ import (
 	"container/list"
 	"sync"
 	"time"
+
+	"lethe/domain"
 )
 
-// cache is a bounded, short-lived set of opened keys. Version counts the
-// destructions that this process knows of: a key that was read from the store
-// before one is not put in after it.
+// cache is a bounded, short-lived set of opened keys, and of who was erased.
+// Version counts the destructions that this process knows of: what was read
+// from the store before one is not put in after it.
 type cache struct {
 	mu      sync.Mutex
 	size    int
@@ -17,6 +19,13 @@ type cache struct {
 	order   *list.List // of *cached, least recently used last
 	byID    map[KeyID]*list.Element
 	live    map[Compartment]*list.Element // the newest generation
+	fenced  map[string]fencedGroups       // by owner
+}
+
+// fencedGroups are an owner's groups, true for those that were erased.
+type fencedGroups struct {
+	groups map[domain.Name]bool
+	read   time.Time
 }
 
 type cached struct {
@@ -27,7 +36,7 @@ type cached struct {
 func newCache(size int, ttl time.Duration) *cache {
 	return &cache{
 		size: size, ttl: ttl, order: list.New(),
-		byID: map[KeyID]*list.Element{}, live: map[Compartment]*list.Element{},
+		byID: map[KeyID]*list.Element{}, live: map[Compartment]*list.Element{}, fenced: map[string]fencedGroups{},
 	}
 }
 
@@ -100,11 +109,40 @@ func (c *cache) remove(e *list.Element) {
 	}
 }
 
+// fencedOf returns what putFenced put, ok false when it is not here.
+func (c *cache) fencedOf(owner string, now time.Time) (groups map[domain.Name]bool, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.fenced[owner]
+	if !ok || now.Sub(e.read) > c.ttl {
+		return nil, false
+	}
+	return e.groups, true
+}
+
+// putFenced adds what was read when the cache had the version, unless
+// something was destroyed since. When full, any other owner makes room.
+func (c *cache) putFenced(owner string, groups map[domain.Name]bool, version uint64, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version != c.version {
+		return
+	}
+	for other := range c.fenced {
+		if len(c.fenced) < c.size {
+			break
+		}
+		delete(c.fenced, other)
+	}
+	c.fenced[owner] = fencedGroups{groups: groups, read: now}
+}
+
 // destroy wipes the keys that are here and starts a new version.
 func (c *cache) destroy(ids []KeyID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version++
+	clear(c.fenced)
 	for _, id := range ids {
 		if e, ok := c.byID[id]; ok {
 			e.Value.(*cached).key.wipe() //nolint:forcetypeassert // all are
@@ -122,6 +160,7 @@ func (c *cache) flush() {
 	c.order.Init()
 	clear(c.byID)
 	clear(c.live)
+	clear(c.fenced)
 }
 
 func (c *cache) wipe() {
@@ -134,4 +173,5 @@ func (c *cache) wipe() {
 	c.order.Init()
 	clear(c.byID)
 	clear(c.live)
+	clear(c.fenced)
 }

@@ -80,7 +80,7 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 
 // findCreation answers a repeated command without a write transaction.
 func (k *Keyring) findCreation(ctx context.Context, principal domain.ID, command domain.Digest) (*Claim, error) {
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT token, body FROM creations WHERE principal = ? AND command = ?", principal[:], command[:])
+	rows, err := k.lookups.read.creation.QueryContext(ctx, principal[:], command[:])
 	if err != nil {
 		return nil, fmt.Errorf("reading claims: %w", err)
 	}

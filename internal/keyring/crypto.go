@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -25,11 +26,7 @@ func hmac256(key, message, suffix []byte) (out [32]byte) {
 	var inner [block + 512]byte
 	var outer [block + sha256.Size]byte
 	if len(key) > block || len(message)+len(suffix) > len(inner)-block {
-		h := hmac.New(sha256.New, key)
-		h.Write(message)
-		h.Write(suffix)
-		h.Sum(out[:0])
-		return out
+		return hmacLong(key, message, suffix)
 	}
 	copy(inner[:block], key)
 	copy(outer[:block], key)
@@ -44,6 +41,17 @@ func hmac256(key, message, suffix []byte) (out [32]byte) {
 	out = sha256.Sum256(outer[:])
 	clear(inner[:block])
 	clear(outer[:])
+	return out
+}
+
+// hmacLong hashes copies, so that what callers of hmac256 hash can stay on
+// their stacks.
+func hmacLong(key, message, suffix []byte) (out [32]byte) {
+	secret := bytes.Clone(key)
+	defer clear(secret)
+	h := hmac.New(sha256.New, secret)
+	h.Write(append(bytes.Clone(message), suffix...))
+	copy(out[:], h.Sum(nil))
 	return out
 }
 

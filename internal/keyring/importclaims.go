@@ -121,7 +121,11 @@ func (k *Keyring) importChunk(ctx context.Context, keys []SourceKey, found map[S
 	for i := range keys {
 		args[i] = keys[i][:]
 	}
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT "+importColumns+" FROM imports WHERE mac IN ("+placeholders("?", len(keys))+")", args...)
+	stmt := k.lookups.read.claim
+	if len(keys) > 1 {
+		stmt = k.lookups.read.claims
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return fmt.Errorf("reading import claims: %w", err)
 	}
@@ -196,6 +200,12 @@ func reserveChunk(w *writer, wanted []Reservation, claims []ImportClaim) error {
 	return nil
 }
 
+// finishImport takes one row: with several SQLite copies every page that it
+// touches, so that it could undo the statement.
+const finishImport = "INSERT INTO imports (" + importColumns + `) VALUES (?,?,1,1,?,?,?)
+	ON CONFLICT (mac) DO UPDATE SET done = 1, version = version + 1,
+	mapping = excluded.mapping, catalogue = excluded.catalogue, fields = excluded.fields`
+
 // FinishImports marks claims done with what their source said; call it after
 // the append was acknowledged. A crash before it costs a decision, not a
 // second append. Version is counted here; what the claims say of it and of
@@ -214,15 +224,10 @@ func (k *Keyring) FinishImports(ctx context.Context, claims []ImportClaim) error
 		args = append(args, c.Key[:], string(c.Token), c.Mapping[:], int64(c.Catalogue), encodeFields(c.Fields)) //nolint:gosec // a revision
 	}
 	return k.lookups.submit(ctx, len(claims), func(w *writer) error {
-		for args := args; len(args) > 0; {
-			n := chunkOf(len(args) / columns)
-			_, err := w.exec("INSERT INTO imports ("+importColumns+") VALUES "+placeholders("(?,?,1,1,?,?,?)", n)+
-				` ON CONFLICT (mac) DO UPDATE SET done = 1, version = version + 1,
-				mapping = excluded.mapping, catalogue = excluded.catalogue, fields = excluded.fields`, args[:n*columns]...)
-			if err != nil {
+		for args := args; len(args) > 0; args = args[columns:] {
+			if _, err := w.exec(finishImport, args[:columns]...); err != nil {
 				return fmt.Errorf("finishing import claims: %w", err)
 			}
-			args = args[n*columns:]
 		}
 		return nil
 	})
@@ -279,7 +284,7 @@ func (k *Keyring) ClaimFile(ctx context.Context, file FileKey, id domain.ID) (cl
 
 // FindFile returns a file's claim without making one.
 func (k *Keyring) FindFile(ctx context.Context, file FileKey) (claim FileClaim, found bool, err error) {
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT import, done FROM files WHERE mac = ?", k.fileMAC(&file))
+	rows, err := k.lookups.read.file.QueryContext(ctx, k.fileMAC(&file))
 	if err != nil {
 		return claim, false, fmt.Errorf("reading file claims: %w", err)
 	}

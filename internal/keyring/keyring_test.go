@@ -388,6 +388,26 @@ func TestOtherKeyringSeesDestructionWithinASecond(t *testing.T) {
 	require.ErrorAs(t, err, new(*FencedError))
 }
 
+func TestFencedIsReadAgainOnceAnythingWasErased(t *testing.T) {
+	o := options(t)
+	c := &clock{t: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	o.Now = c.now
+	a, b := open(t, o), open(t, o)
+	one(t, a, compartment(1))
+	fenced := func(k *Keyring) bool {
+		groups, err := k.Fenced(t.Context(), compartment(1).Owner)
+		require.NoError(t, err)
+		return groups[compartment(1).Group]
+	}
+	require.False(t, fenced(a))
+	require.False(t, fenced(b))
+	destroy(t, a, compartment(1))
+	require.True(t, fenced(a))
+	require.False(t, fenced(b), "nothing asks the store within a second")
+	c.advance(freshness)
+	require.True(t, fenced(b))
+}
+
 func TestIntegrityOfRows(t *testing.T) {
 	for name, damage := range map[string]struct{ table, sql string }{
 		"key lost":      {"keys", "DELETE FROM keys WHERE owner = 'subject-s2'"},

@@ -106,7 +106,7 @@ func (k *Keyring) Find(ctx context.Context, kind catalogue.LookupKind, text stri
 	if !ok {
 		return nil, nil
 	}
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT token, field, event_id FROM lookup WHERE mac = ? LIMIT ?", m, MaxHits+1)
+	rows, err := k.lookups.read.find.QueryContext(ctx, m)
 	if err != nil {
 		return nil, fmt.Errorf("looking up: %w", err)
 	}
@@ -134,24 +134,24 @@ func (k *Keyring) Find(ctx context.Context, kind catalogue.LookupKind, text stri
 // number with a record, at most MaxPeers rows, else ErrTooMany: what binds an
 // address must bind all of them, so a part of them is no answer.
 func (k *Keyring) Peers(ctx context.Context, token domain.Token) ([]Peer, error) {
-	rows, err := k.lookups.reads.QueryContext(ctx, `
-		SELECT DISTINCT p.token, p.kind, p.field, p.event_id
-		FROM (SELECT DISTINCT mac FROM lookup WHERE token = ?1 AND kind IN ('email', 'phone')) m
-		CROSS JOIN lookup p ON p.mac = m.mac
-		WHERE p.token <> ?1 LIMIT ?2`, string(token), MaxPeers+1)
+	rows, err := k.lookups.read.peers.QueryContext(ctx, string(token))
 	if err != nil {
 		return nil, fmt.Errorf("looking for peers: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // read only
 	var peers []Peer
-	for rows.Next() {
+	seen := map[Peer]bool{}
+	for rows.Next() && len(peers) <= MaxPeers {
 		var p Peer
 		var id []byte
 		if err := rows.Scan(&p.Token, &p.Kind, &p.Field, &id); err != nil {
 			return nil, fmt.Errorf("looking for peers: %w", err)
 		}
 		copy(p.EventID[:], id)
-		peers = append(peers, p)
+		if !seen[p] {
+			seen[p] = true
+			peers = append(peers, p)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("looking for peers: %w", err)
@@ -166,7 +166,7 @@ func (k *Keyring) Peers(ctx context.Context, token domain.Token) ([]Peer, error)
 // event was superseded or never appended. Put tells a row of an append still
 // under way from one that never came.
 func (k *Keyring) LookupRows(ctx context.Context, token domain.Token) ([]StoredRow, error) {
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT field, event_id, kind, at FROM lookup WHERE token = ?", string(token))
+	rows, err := k.lookups.read.rows.QueryContext(ctx, string(token))
 	if err != nil {
 		return nil, fmt.Errorf("listing lookup rows: %w", err)
 	}

@@ -88,6 +88,21 @@ func TestLookup(t *testing.T) {
 	require.Equal(t, []Hit{{b, "second_email", domain.ID{2}}}, hits)
 }
 
+func TestPeerWithTwoSharedValuesIsOneRow(t *testing.T) {
+	k := open(t, options(t))
+	a, b := token(t, k), token(t, k)
+	var rows []LookupRow
+	for _, tok := range []domain.Token{a, b} {
+		for _, text := range []string{"x@example.org", "y@example.org"} {
+			rows = append(rows, LookupRow{Kind: catalogue.LookupEmail, Text: text, Token: tok, Field: "email", EventID: domain.ID{1}})
+		}
+	}
+	require.NoError(t, k.PutLookups(t.Context(), rows))
+	peers, err := k.Peers(t.Context(), a)
+	require.NoError(t, err)
+	require.Equal(t, []Peer{{Token: b, Kind: catalogue.LookupEmail, Field: "email", EventID: domain.ID{1}}}, peers)
+}
+
 func TestFindAnswersWithAllOrNothing(t *testing.T) {
 	k := open(t, options(t))
 	rows := make([]LookupRow, MaxHits+1)

@@ -43,6 +43,7 @@ const (
 type lookup struct {
 	writer *writer
 	reads  *sql.DB
+	read   lookupStatements
 	group  *committer[*lookupJob]
 	lost   atomic.Pointer[string] // why, until rebuilt
 }
@@ -102,7 +103,7 @@ func (l *lookup) close() error {
 	}
 	var errs []error
 	if l.reads != nil {
-		errs = append(errs, l.reads.Close())
+		errs = append(errs, l.read.close(), l.reads.Close())
 	}
 	if l.writer != nil {
 		errs = append(errs, l.writer.close())
@@ -153,6 +154,9 @@ func (k *Keyring) openLookup(ctx context.Context) error {
 		}
 	}
 	if l.reads, err = openDB(path, 4); err != nil {
+		return err
+	}
+	if err := l.read.prepare(ctx, l.reads); err != nil {
 		return err
 	}
 	l.group = newCommitter(lookupBatch, func(j *lookupJob) int { return j.rows }, l.commit)

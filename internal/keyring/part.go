@@ -112,6 +112,11 @@ func cut(p []byte, limit int) (s, rest []byte, ok bool) {
 	return p[2 : 2+n], p[2+n:], true
 }
 
+// size is how many bytes appendHeader appends.
+func (h *PartHeader) size() int {
+	return 1 + len(h.KeyID) + 2 + len(h.Owner) + 2 + len(h.Group) + 4 + 2 + len(h.Field) + commitmentSize
+}
+
 func appendHeader(dst []byte, h *PartHeader) []byte {
 	dst = append(dst, h.Version)
 	dst = append(dst, h.KeyID[:]...)

@@ -183,12 +183,13 @@ func (k *Keyring) provisionAll(order []Compartment, into map[Compartment]*Key) e
 // chunkOf is how many rows one statement takes of n: few shapes, so that few
 // statements are prepared.
 func chunkOf(n int) int {
-	const rows = 16 // more is slower: the driver binds n parameters in n² steps
-	if n >= rows {
-		return rows
+	if n >= chunkRows {
+		return chunkRows
 	}
 	return 1
 }
+
+const chunkRows = 16 // more is slower: the driver binds n parameters in n² steps
 
 // provisionChunk inserts a new key for each compartment that has no row, then
 // reads what the others have.

@@ -19,33 +19,21 @@ type readStatements struct {
 
 func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 	const keys = "SELECT " + keyColumns + " FROM keys WHERE owner = ?"
-	for _, q := range []struct {
-		stmt **sql.Stmt
-		sql  string
-	}{
+	err := prepare(ctx, db, []query{
 		{&r.generation, keys + " AND grp = ? AND generation = ?"},
 		{&r.newest, keys + " AND grp = ? ORDER BY generation DESC LIMIT 1"},
 		{&r.owner, keys + " ORDER BY grp, generation"},
 		{&r.fence, "SELECT " + fenceColumns + " FROM fences WHERE key_id = ? OR fingerprint = ?"},
 		{&r.state, selectState},
-	} {
-		stmt, err := db.PrepareContext(ctx, q.sql)
-		if err != nil {
-			return fmt.Errorf("preparing to read the key store: %w", err)
-		}
-		*q.stmt = stmt
+	})
+	if err != nil {
+		return fmt.Errorf("preparing to read the key store: %w", err)
 	}
 	return nil
 }
 
 func (r *readStatements) close() error {
-	var errs []error
-	for _, s := range []*sql.Stmt{r.generation, r.newest, r.owner, r.fence, r.state} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
-	}
-	return errors.Join(errs...)
+	return closeAll(r.generation, r.newest, r.owner, r.fence, r.state)
 }
 
 // alarms counts what must never happen and logs it, once a second at most.
@@ -282,8 +270,17 @@ func (k *Keyring) Keys(ctx context.Context, owner string) ([]KeyInfo, error) {
 }
 
 // Fenced tells an owner's retention groups, true for those that were erased.
-// Groups that never had a key are not in it.
+// What this process erased shows at once, what another one did within a
+// second. Groups that never had a key are not in it, and one that has got its
+// first key lately may be missing. The map is shared and must not be changed.
 func (k *Keyring) Fenced(ctx context.Context, owner string) (map[domain.Name]bool, error) {
+	if err := k.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("reading fences: %w", err)
+	}
+	if groups, ok := k.cache.fencedOf(owner, k.opts.Now()); ok {
+		return groups, nil
+	}
+	version := k.cache.at()
 	infos, err := k.Keys(ctx, owner)
 	if err != nil {
 		return nil, err
@@ -292,5 +289,6 @@ func (k *Keyring) Fenced(ctx context.Context, owner string) (map[domain.Name]boo
 	for _, i := range infos { // in order of generation: the newest stays
 		groups[i.Compartment.Group] = i.Fenced
 	}
+	k.cache.putFenced(owner, groups, version, k.opts.Now())
 	return groups, nil
 }

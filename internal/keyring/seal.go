@@ -3,6 +3,7 @@ package keyring
 import (
 	"crypto/subtle"
 	"fmt"
+	"slices"
 
 	"lethe/domain/personal"
 )
@@ -40,8 +41,8 @@ func (k *Keyring) Seal(dst []byte, key *Key, at PartContext, plaintext []byte) (
 	if err != nil {
 		return nil, err
 	}
-	var scratch [512]byte
-	return aead.Seal(appendHeader(dst, &h), nil, plaintext, aad(scratch[:0], &h, &at)), nil
+	dst = slices.Grow(dst, h.size()+nonceSize+len(plaintext)+tagSize)
+	return aead.Seal(appendHeader(dst, &h), nil, plaintext, aad(&h, &at)), nil
 }
 
 // open is the reverse of Seal; false means that the part does not authenticate.
@@ -62,8 +63,7 @@ func (k *Key) open(h *PartHeader, ref *personal.Ref) (string, bool) {
 		return "", false
 	}
 	at := PartContext{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: ref.Version, Field: h.Field}
-	var scratch [512]byte
-	plaintext, err := aead.Open(nil, nil, h.body, aad(scratch[:0], h, &at))
+	plaintext, err := aead.Open(nil, nil, h.body, aad(h, &at))
 	if err != nil {
 		return "", false
 	}
@@ -86,7 +86,9 @@ func (k *Key) partSecret(h *PartHeader, eventID [16]byte) ([32]byte, bool) {
 	return expand(k.dek[:], info), true
 }
 
-func aad(dst []byte, h *PartHeader, at *PartContext) []byte {
+func aad(h *PartHeader, at *PartContext) []byte {
+	const fixed = 11*2 + 1 + len(at.EventID) + 2 + 4 + len(h.KeyID) // lengths, and what always has one
+	dst := make([]byte, 0, fixed+2*len(h.Owner)+len(at.Stream)+len(at.Type)+len(h.Field)+len(h.Group))
 	dst = lp(dst, []byte{h.Version})
 	dst = lp(lp(dst, h.Owner), at.Stream)
 	dst = lp(lp(dst, at.EventID[:]), at.Type)

@@ -16,13 +16,13 @@ type Shared struct {
 	Many bool  // there are more
 }
 
-const sharedRows = `
+const sharedRows = `SELECT l.mac, l.kind, l.token, l.field, l.event_id
 	FROM (%s) m CROSS JOIN lookup l ON l.mac = m.mac`
 
 // SharedValues visits every value of the index that several records have, with
 // at most most rows each. It goes over the whole index once.
 func (k *Keyring) SharedValues(ctx context.Context, most int, visit func(Shared) error) error {
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT l.mac, l.kind, l.token, l.field, l.event_id"+
+	rows, err := k.lookups.reads.QueryContext(ctx,
 		fmt.Sprintf(sharedRows, "SELECT mac FROM lookup GROUP BY mac HAVING min(token) <> max(token)"))
 	if err != nil {
 		return fmt.Errorf("looking for shared values: %w", err)
@@ -32,8 +32,7 @@ func (k *Keyring) SharedValues(ctx context.Context, most int, visit func(Shared)
 
 // SharedWith visits the values that a record shares with others.
 func (k *Keyring) SharedWith(ctx context.Context, token domain.Token, most int, visit func(Shared) error) error {
-	rows, err := k.lookups.reads.QueryContext(ctx, "SELECT l.mac, l.kind, l.token, l.field, l.event_id"+
-		fmt.Sprintf(sharedRows, "SELECT DISTINCT mac FROM lookup WHERE token = ?"), string(token))
+	rows, err := k.lookups.read.shared.QueryContext(ctx, string(token))
 	if err != nil {
 		return fmt.Errorf("looking for shared values: %w", err)
 	}

@@ -21,8 +21,8 @@ var pragmas = [...]struct{ name, set, want string }{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"},
 	{"secure_delete", "ON", "1"},
-	{"cache_size", "-16384", "-16384"}, // KiB
-	{"wal_autocheckpoint", "8192", "8192"},
+	{"cache_size", "-16384", "-16384"},       // KiB
+	{"wal_autocheckpoint", "16384", "16384"}, // 64 MiB: a page that changes often is moved half as often as with 32
 	{"temp_store", "MEMORY", "2"},
 	{"trusted_schema", "OFF", "0"},
 }
@@ -177,6 +177,33 @@ func (w *writer) close() error {
 		errs = append(errs, s.Close())
 	}
 	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
+}
+
+// query is a statement and where to keep it.
+type query struct {
+	stmt **sql.Stmt
+	sql  string
+}
+
+func prepare(ctx context.Context, db *sql.DB, queries []query) error {
+	for _, q := range queries {
+		stmt, err := db.PrepareContext(ctx, q.sql)
+		if err != nil {
+			return err
+		}
+		*q.stmt = stmt
+	}
+	return nil
+}
+
+func closeAll(stmts ...*sql.Stmt) error {
+	var errs []error
+	for _, s := range stmts {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // placeholders is n copies of row, joined by commas: "(?,?),(?,?)".

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"encoding/binary"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,13 +14,49 @@ import (
 	"lethe/domain/catalogue"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
+	"lethe/eventstore/segment/rawlog"
 )
 
 // A consent command through the whole path, for people who have their keys.
 func BenchmarkConsent(b *testing.B) {
 	for _, clients := range []int{1, 64} {
-		b.Run(map[int]string{1: "1-client", 64: "64-clients"}[clients], func(b *testing.B) { benchmarkConsent(b, clients) })
+		name := map[int]string{1: "1-client", 64: "64-clients"}[clients]
+		b.Run(name+"/raw", func(b *testing.B) { benchmarkRaw(b, clients) })
+		b.Run(name+"/ledger", func(b *testing.B) { benchmarkConsent(b, clients) })
 	}
+}
+
+// benchmarkRaw is the yardstick: as many bytes, durable, and nothing else.
+func benchmarkRaw(b *testing.B, clients int) {
+	l, err := rawlog.Create(filepath.Join(b.TempDir(), "raw"), 1<<30)
+	require.NoError(b, err)
+	payload := make([]byte, 800)
+	run(b, clients, func(uint64) error {
+		_, err := l.Append(payload)
+		return err
+	})
+	require.NoError(b, l.Close())
+}
+
+// run does b.N commands in so many goroutines.
+func run(b *testing.B, clients int, do func(n uint64) error) {
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range clients {
+		wg.Go(func() {
+			for n := next.Add(1); n <= uint64(b.N); n = next.Add(1) {
+				if err := do(n); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commands/s")
 }
 
 const benchPeople = 2048
@@ -43,29 +80,14 @@ func benchmarkConsent(b *testing.B, clients int) {
 		})
 	}
 	wg.Wait()
-	var next atomic.Uint64
-	b.ResetTimer()
-	for range clients {
-		wg.Go(func() {
-			for {
-				n := next.Add(1)
-				if n > uint64(b.N) {
-					return
-				}
-				var c subject.Command = give(notice)
-				if n/benchPeople%2 == 0 {
-					c = subject.WithdrawConsent{Said: subject.Said{Purpose: "marketing", Medium: subject.Web, Method: subject.FormSubmit}}
-				}
-				if _, err := o.On(context.Background(), numbered(n, 2), tokens[n%benchPeople], subject.Env{}, c); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commands/s")
+	run(b, clients, func(n uint64) error {
+		var c subject.Command = give(notice)
+		if n/benchPeople%2 == 0 {
+			c = subject.WithdrawConsent{Said: subject.Said{Purpose: "marketing", Medium: subject.Web, Method: subject.FormSubmit}}
+		}
+		_, err := o.On(context.Background(), numbered(n, 2), tokens[n%benchPeople], subject.Env{}, c)
+		return err
+	})
 }
 
 func numbered(n uint64, kind byte) Request {

@@ -11,6 +11,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/eventstore"
+	"lethe/internal/codec"
 )
 
 // maxConflicts bounds how often a command is decided again after somebody
@@ -69,7 +70,7 @@ func Execute[S any](
 func write[S any](
 	ctx context.Context, l *Ledger, f *folded, agg Aggregate[S], stream string, req Request, drafts []Draft,
 ) (out Outcome, again bool, err error) {
-	events, err := l.seal(ctx, stream, req, drafts)
+	coded, events, err := l.seal(ctx, stream, req, drafts)
 	if err != nil {
 		return Outcome{}, false, err
 	}
@@ -90,7 +91,7 @@ func write[S any](
 		f.loaded = false
 		return Outcome{}, false, refused(err)
 	}
-	apply(ctx, l, f, agg, stream, events, res)
+	apply(ctx, l, f, agg, coded, events, res)
 	return Outcome{
 		Stream: stream, Events: len(events), First: res.First, Last: res.Last, Position: res.Position,
 		Recorded: res.Recorded, FirstID: domain.ID(events[0].ID), Repeated: res.Duplicate,
@@ -102,19 +103,22 @@ func write[S any](
 // but an append's last event are the store's to tell, so several events are
 // read back when the stream is next looked at.
 func apply[S any](
-	ctx context.Context, l *Ledger, f *folded, agg Aggregate[S], stream string, events []eventstore.Event, res eventstore.Result,
+	ctx context.Context, l *Ledger, f *folded, agg Aggregate[S], coded []codec.Draft, events []eventstore.Event, res eventstore.Result,
 ) {
 	if len(events) > 1 || res.Duplicate {
 		f.loaded = false
 		return
 	}
 	rec := eventstore.Recorded{
-		Event: events[0], Stream: stream, Revision: res.Last, Position: res.Position, Recorded: res.Recorded,
+		Event: events[0], Stream: coded[0].Stream, Revision: res.Last, Position: res.Position, Recorded: res.Recorded,
 	}
-	if err := evolve(l, f, &rec, agg); err != nil {
-		l.states.Remove(stream)
-		l.log.ErrorContext(ctx, "folding an acknowledged append", "stream", stream, "error", err)
+	stored, err := l.codec.Stored(&coded[0], &rec)
+	if err != nil {
+		l.states.Remove(rec.Stream)
+		l.log.ErrorContext(ctx, "folding an acknowledged append", "stream", rec.Stream, "error", err)
+		return
 	}
+	fold(l, f, stored, &rec, agg)
 }
 
 func (l *Ledger) repeated(ctx context.Context, stream string, c *command, req Request) (Outcome, error) {
@@ -185,7 +189,7 @@ func (l *Ledger) Record(ctx context.Context, stream string, req Request, event d
 	}
 	command := req.Command
 	req.Command = domain.Digest{}
-	events, err := l.sealAs(ctx, stream, req, command, []Draft{{Event: event}})
+	_, events, err := l.sealAs(ctx, stream, req, command, []Draft{{Event: event}})
 	if err != nil {
 		return eventstore.Result{}, domain.ID{}, err
 	}

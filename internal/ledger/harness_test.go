@@ -22,8 +22,9 @@ import (
 
 // place is a data directory that survives what is opened on it.
 type place struct {
-	t   *testing.T
-	dir string
+	t       *testing.T
+	dir     string
+	segment int64 // bytes of a segment; small ones, so that tests pass their ends
 }
 
 type opened struct {
@@ -32,7 +33,7 @@ type opened struct {
 	keys  *keyring.Keyring
 }
 
-func newPlace(t *testing.T) *place { return &place{t: t, dir: t.TempDir()} }
+func newPlace(t *testing.T) *place { return &place{t: t, dir: t.TempDir(), segment: 64 << 10} }
 
 func (p *place) openFor(t testing.TB) *opened { return p.openWith(t, nil, nil) }
 
@@ -42,7 +43,7 @@ func (p *place) open(crash func(string) error, wrap func(eventstore.Store) event
 
 func (p *place) openWith(t testing.TB, crash func(string) error, wrap func(eventstore.Store) eventstore.Store) *opened {
 	t.Helper()
-	store, err := segment.Open(filepath.Join(p.dir, "log"), segment.Options{SegmentBytes: 64 << 10})
+	store, err := segment.Open(filepath.Join(p.dir, "log"), segment.Options{SegmentBytes: p.segment})
 	require.NoError(t, err)
 	keys, err := keyring.Open(context.Background(), keyring.Options{
 		Dir: filepath.Join(p.dir, "keys"), EpochDir: filepath.Join(p.dir, "epochs"),

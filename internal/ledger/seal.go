@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"io"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,11 +15,11 @@ import (
 
 // seal turns drafts into stored events: keys and lookup rows are durable
 // before it returns, and so before the append that needs them.
-func (l *Ledger) seal(ctx context.Context, stream string, req Request, drafts []Draft) ([]eventstore.Event, error) {
+func (l *Ledger) seal(ctx context.Context, stream string, req Request, drafts []Draft) ([]codec.Draft, []eventstore.Event, error) {
 	command := req.Command
 	if command.IsZero() {
 		if _, err := io.ReadFull(l.rand, command[:]); err != nil {
-			return nil, domain.Internal("drawing an event ID", err)
+			return nil, nil, domain.Internal("drawing an event ID", err)
 		}
 	}
 	return l.sealAs(ctx, stream, req, command, drafts)
@@ -26,7 +27,7 @@ func (l *Ledger) seal(ctx context.Context, stream string, req Request, drafts []
 
 func (l *Ledger) sealAs(
 	ctx context.Context, stream string, req Request, command domain.Digest, drafts []Draft,
-) ([]eventstore.Event, error) {
+) ([]codec.Draft, []eventstore.Event, error) {
 	now := l.Now()
 	coded := make([]codec.Draft, len(drafts))
 	var rows []keyring.LookupRow
@@ -35,6 +36,7 @@ func (l *Ledger) sealAs(
 		if effective.IsZero() {
 			effective = now
 		}
+		effective = effective.UTC().Truncate(time.Microsecond) // as it is stored
 		coded[i] = codec.Draft{
 			ID: domain.ID(eventID(req.Principal, stream, command, i)), Stream: stream,
 			Event: d.Event, Effective: effective,
@@ -57,19 +59,19 @@ func (l *Ledger) sealAs(
 	}
 	keys, err := l.provision(ctx, coded, rows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := l.crash("provisioned"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	events := make([]eventstore.Event, len(coded))
 	for i := range coded {
 		events[i], err = l.codec.Encode(&coded[i], keys.of, l.keys)
 		if err != nil {
-			return nil, domain.Internal("sealing an event", err)
+			return nil, nil, domain.Internal("sealing an event", err)
 		}
 	}
-	return events, nil
+	return coded, events, nil
 }
 
 // held are the keys of one append: few, so a scan beats a map.

@@ -60,13 +60,17 @@ func evolve[S any](l *Ledger, f *folded, rec *eventstore.Recorded, agg Aggregate
 	if err != nil {
 		return fmt.Errorf("decoding %s revision %d: %w", rec.Stream, rec.Revision, err)
 	}
+	fold(l, f, decoded, rec, agg)
+	return nil
+}
+
+func fold[S any](l *Ledger, f *folded, decoded domain.Recorded, rec *eventstore.Recorded, agg Aggregate[S]) {
 	state, _ := f.state.(S)
 	f.state = agg.Evolve(state, decoded)
 	f.next, f.position = rec.Revision+1, rec.Position
 	if id := decoded.Metadata.Command; !id.IsZero() {
 		f.note(l, id, decoded, rec)
 	}
-	return nil
 }
 
 func (f *folded) note(l *Ledger, id domain.Digest, d domain.Recorded, rec *eventstore.Recorded) {
