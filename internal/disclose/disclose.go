@@ -18,6 +18,7 @@ import (
 	"lethe/domain/access"
 	"lethe/domain/catalogue"
 	"lethe/domain/personal"
+	"lethe/domain/principal"
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/auth"
@@ -134,7 +135,38 @@ func (d *Door) admit(ctx context.Context, ask Ask) (*catalogue.State, error) {
 		err := domain.NotFound("access.purpose_unknown", "purpose", "there is no such purpose in the catalogue").Citing("GDPR 5(1)(b)")
 		return nil, d.turnAway(ctx, ask, access.NoSuchPurpose, err)
 	}
-	return cat, d.permit(ctx, ask)
+	if err := d.permit(ctx, ask); err != nil {
+		return nil, err
+	}
+	return cat, wellPut(cat, ask.Purpose, ask.Version, ask.Operation, ask.Channel, ask.Fields, d.ledger.Now())
+}
+
+// wellPut refuses questions that the table cannot answer to the point. With
+// no channel said, an opt-out of one channel would be passed by: marketing
+// says how it reaches people.
+func wellPut(
+	cat *catalogue.State, purpose domain.Name, version uint32, op access.Operation, by subject.Channel, fields []domain.Name, at time.Time,
+) error {
+	p, ok := cat.InForce(purpose, at)
+	if !ok {
+		p, ok = cat.Purpose(purpose, version)
+	}
+	if !ok {
+		return nil
+	}
+	if p.Marketing && op != access.Store && by == subject.NoChannel {
+		return domain.Invalid("access.channel_missing", "channel",
+			"this purpose is marketing: say by which channel the person is to be reached (email, sms, phone, post, push)").Citing("GDPR 21(3)")
+	}
+	for _, f := range fields {
+		if _, declared := cat.Field(f); !declared {
+			return domain.NotFound("access.field_unknown", "fields", "one of the fields is not declared in the catalogue")
+		}
+		if !p.Needs(f) {
+			return domain.Invalid("access.field_not_needed", string(f), "the purpose does not need the field %s", f).Citing("GDPR 5(1)(c)")
+		}
+	}
+	return nil
 }
 
 func (d *Door) permit(ctx context.Context, ask Ask) error {
@@ -196,7 +228,7 @@ func (d *Door) refuse(ctx context.Context, ask Ask, judged []Opened) error {
 			return err
 		}
 	}
-	if allowed {
+	if allowed || ask.Door == access.Lookup { // whoever looks up does not learn that somebody is there who may not be opened
 		return nil
 	}
 	return Refusal(*first)
@@ -229,32 +261,32 @@ func (d *Door) record(ctx context.Context, ask Ask, judged []Opened) (eventstore
 		}
 		granted.Version = a.Version
 		granted.Subjects = append(granted.Subjects, access.Subject{
-			Token: judged[i].Token, Fields: d.opens(ask.Door, &judged[i]), Basis: a.Basis,
+			Token: judged[i].Token, Fields: d.opens(ask, &judged[i]), Basis: a.Basis,
 		})
 	}
 	return d.ledger.Record(ctx, access.Stream(ask.Caller.Principal, d.ledger.Now()), d.request(ask), granted)
 }
 
-// opens lists the allowed fields that the person has a value of, or for a
-// history ever had: what is going to be opened, and no more.
-func (d *Door) opens(door access.Door, o *Opened) []domain.Name {
+// opens lists the allowed fields that the person has a value of, and for an
+// officer's history the evidence and reasons: what is going to be opened, and
+// no more.
+func (d *Door) opens(ask Ask, o *Opened) []domain.Name {
 	has := map[domain.Name]bool{}
-	if door == access.Read || door == access.Lookup || door == access.List {
-		now := d.ledger.Now()
-		for _, held := range o.State.At(now, now).Fields {
-			has[held.Field] = true
-		}
-	} else {
-		for _, rec := range o.State.Entries() {
-			for _, slot := range rec.Event.Personal(nil) {
-				has[domain.Name(slot.Field)] = true
-			}
-		}
+	now := d.ledger.Now()
+	for _, held := range o.State.At(now, now).Fields {
+		has[held.Field] = true
 	}
 	var fields []domain.Name
 	for _, f := range o.Answer.Fields {
 		if has[f] {
 			fields = append(fields, f)
+		}
+	}
+	if ask.Door == access.History && ask.Caller.Has(principal.Officer) {
+		for f := range builtIns(o.State, ask.Purpose) {
+			if !slices.Contains(fields, f) {
+				fields = append(fields, f)
+			}
 		}
 	}
 	return fields

@@ -229,6 +229,9 @@ func TestAnOptOutOfAnAddressBindsEveryRecordThatHasIt(t *testing.T) {
 	h.do(one, subject.Object{Scope: subject.ToMarketing, Channel: subject.Email, ContactPoint: true})
 	_, err := h.door.Open(h.ctx, post)
 	require.Equal(t, "access."+string(access.RuleObjected), code(err))
+	post.Channel = subject.NoChannel
+	_, err = h.door.Open(h.ctx, post)
+	require.Equal(t, "access.channel_missing", code(err), "leaving the channel out is no way around an opt-out of it")
 
 	h.do(one, subject.RectifyFields{Items: []subject.Entry{{Field: "email", Text: personal.Of("other@example.org")}}})
 	people, err := h.door.People(h.ctx, two)
@@ -261,6 +264,50 @@ func TestLookupIsOneAccessAndFindsOnlyWhatIsCurrent(t *testing.T) {
 	require.Len(t, find(" NEW@example.org"), 1)
 	granted, _ := h.accesses()
 	require.Len(t, granted, 2, "one access each, also when nobody was found")
+}
+
+// Whoever looks up does not learn of people that may not be opened.
+func TestLookupTellsNothingOfWhomItMayNotOpen(t *testing.T) {
+	h := open(t)
+	token := h.person("Ada", "ada@example.org")
+	h.do(token, subject.PlaceRestriction{Ground: subject.AccuracyContested})
+	for _, email := range []string{"ada@example.org", "nobody@example.org"} {
+		answer, err := h.door.Lookup(h.ctx, ask("customer.service"), catalogue.LookupEmail, personal.Of(email))
+		require.NoError(t, err)
+		for _, o := range answer.Subjects {
+			require.True(t, o.Answer.Allowed)
+		}
+		require.Empty(t, answer.Subjects)
+	}
+	_, denied := h.accesses()
+	require.Len(t, denied, 1)
+}
+
+func TestAnOfficersHistoryOpensEvidenceOfThePurposeAndSaysSo(t *testing.T) {
+	h := open(t)
+	token := h.person("Ada", "ada@example.org")
+	request := ask("customer.service")
+	request.Caller.Roles = []principal.Role{principal.Officer}
+	past, _, err := h.door.History(h.ctx, request, token)
+	require.NoError(t, err)
+	references, fields := 0, map[domain.Name]bool{}
+	for _, p := range past {
+		fields[p.Field] = true
+		if p.Field == "basis.reference" {
+			references++
+		}
+	}
+	require.Equal(t, 1, references, "the references of other purposes stay closed")
+	granted, _ := h.accesses()
+	for f := range fields {
+		require.Contains(t, granted[0].Subjects[0].Fields, f)
+	}
+	request.Caller.Roles = []principal.Role{principal.Operator}
+	past, _, err = h.door.History(h.ctx, request, token)
+	require.NoError(t, err)
+	for _, p := range past {
+		require.Contains(t, []domain.Name{"name.full", "email"}, p.Field)
+	}
 }
 
 var _ eventstore.Store = (*faultstore.Store)(nil)

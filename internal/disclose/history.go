@@ -2,12 +2,12 @@ package disclose
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"lethe/domain"
 	"lethe/domain/access"
 	"lethe/domain/personal"
-	"lethe/domain/principal"
 	"lethe/domain/subject"
 	"lethe/internal/auth"
 )
@@ -23,35 +23,99 @@ type Past struct {
 // History opens the values of a person's history that the purpose needs.
 // A data-protection officer also gets evidence and reasons.
 func (d *Door) History(ctx context.Context, ask Ask, token domain.Token) ([]Past, Answer, error) {
-	if ask.Door == "" {
-		ask.Door = access.History
-	}
-	ask.Tokens = []domain.Token{token}
+	ask.Door, ask.Tokens = access.History, []domain.Token{token}
 	answer, err := d.Open(ctx, ask)
 	if err != nil {
 		return nil, Answer{}, err
 	}
 	o := answer.Subjects[0]
-	officer := ask.Caller.Has(principal.Officer)
+	opens := d.opens(ask, &o)
 	var past []Past
 	for _, rec := range o.State.Entries() {
 		seen := map[string]int{}
 		for _, slot := range rec.Event.Personal(nil) {
 			i := seen[slot.Field]
 			seen[slot.Field]++
-			declared := slices.Contains(o.Answer.Fields, domain.Name(slot.Field))
-			builtIn := officer && slot.Group == string(domain.EvidenceGroup)
-			if slot.Value.State() == personal.Absent || !declared && !builtIn {
+			field := domain.Name(slot.Field)
+			if slot.Value.State() == personal.Absent || !slices.Contains(opens, field) || !concerns(rec.Event, ask.Purpose) {
 				continue
 			}
 			v, err := d.reveal(ctx, *slot.Value)
 			if err != nil {
 				return nil, Answer{}, err
 			}
-			past = append(past, Past{EventID: rec.ID, Field: domain.Name(slot.Field), Index: i, Value: v})
+			past = append(past, Past{EventID: rec.ID, Field: field, Index: i, Value: v})
 		}
 	}
 	return past, answer, nil
+}
+
+// builtIns yields the evidence and reasons of a person's events that concern
+// the purpose.
+func builtIns(s *subject.State, purpose domain.Name) iter.Seq[domain.Name] {
+	return func(yield func(domain.Name) bool) {
+		for _, rec := range s.Entries() {
+			if !concerns(rec.Event, purpose) {
+				continue
+			}
+			for _, slot := range rec.Event.Personal(nil) {
+				evidence := slot.Group == string(domain.EvidenceGroup) && slot.Value.State() != personal.Absent
+				if evidence && !yield(domain.Name(slot.Field)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// concerns reports whether an event is about the purpose, or about none in
+// particular. Values of fields are judged by the field, not by the purpose
+// they were once recorded for.
+func concerns(e domain.Event, purpose domain.Name) bool {
+	of := purpose
+	switch e := e.(type) {
+	case *subject.ConsentRequested:
+		of = e.Purpose
+	case *subject.ConsentDeferred:
+		of = e.Purpose
+	case *subject.ConsentConfirmed:
+		of = e.Purpose
+	case *subject.ConsentGiven:
+		of = e.Purpose
+	case *subject.ConsentRenewed:
+		of = e.Purpose
+	case *subject.ConsentRefused:
+		of = e.Purpose
+	case *subject.ConsentWithdrawn:
+		of = e.Purpose
+	case *subject.ConsentRevoked:
+		of = e.Purpose
+	case *subject.ConsentInvalidated:
+		of = e.Purpose
+	case *subject.BasisAsserted:
+		of = e.Purpose
+	case *subject.BasisEnded:
+		of = e.Purpose
+	case *subject.FieldRemoved:
+		of = e.Purpose
+	case *subject.HoldPlaced:
+		of = e.Purpose
+	case *subject.Objected:
+		of = e.Purpose
+	}
+	return of == purpose || of == ""
+}
+
+// Receipt records that somebody reads a person's consent receipt. It holds
+// facts and the controller's own texts, no value of the person, but it says
+// what the person agreed to.
+func (d *Door) Receipt(ctx context.Context, caller auth.Caller, token domain.Token, purpose domain.Name) error {
+	if err := auth.Allow(caller, auth.ReadFacts); err != nil {
+		return err
+	}
+	ask := Ask{Caller: caller, Purpose: purpose, Operation: access.Use, Door: access.Receipt}
+	_, _, err := d.record(ctx, ask, []Opened{{Token: token, Answer: subject.Answer{Allowed: true}}})
+	return err
 }
 
 // MayProcess answers the question and opens nothing.
@@ -62,6 +126,9 @@ func (d *Door) MayProcess(ctx context.Context, token domain.Token, q subject.Que
 	}
 	people, err := d.People(ctx, token)
 	if err != nil {
+		return subject.Answer{}, err
+	}
+	if err := wellPut(cat, q.Purpose, q.Version, q.Operation, q.Channel, nil, q.At); err != nil {
 		return subject.Answer{}, err
 	}
 	return subject.MayProcess(cat, people, q), nil

@@ -3,6 +3,7 @@ package disclose
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"lethe/domain"
 	"lethe/domain/access"
@@ -11,8 +12,9 @@ import (
 	"lethe/internal/keyring"
 )
 
-// Lookup finds people by a value and opens them. It is one access however
-// many are found, and one also when nobody is.
+// Lookup finds people by a value and opens those that may be opened; of others
+// it says nothing. It is one access however many are found, and one also when
+// nobody is.
 func (d *Door) Lookup(ctx context.Context, ask Ask, kind catalogue.LookupKind, value personal.Value) (Answer, error) {
 	ask.Door, ask.Tokens = access.Lookup, nil
 	if _, err := d.admit(ctx, ask); err != nil {
@@ -43,7 +45,9 @@ func (d *Door) Lookup(ctx context.Context, ask Ask, kind catalogue.LookupKind, v
 			ask.Tokens = append(ask.Tokens, h.Token)
 		}
 	}
-	return d.Open(ctx, ask)
+	answer, err := d.Open(ctx, ask)
+	answer.Subjects = slices.DeleteFunc(answer.Subjects, func(o Opened) bool { return !o.Answer.Allowed })
+	return answer, err
 }
 
 // matches checks a hit against the record itself: its event must be the

@@ -31,13 +31,16 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tag := etag(state.Revision(), cat.Revision())
-	if fresh(c.none, tag) {
-		return nil, unchanged(tag)
-	}
 	input, err := s.receiptInput(ctx, cat, state, in.Purpose)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.Door.Receipt(ctx, c.caller, in.Token, in.Purpose); err != nil {
+		return nil, err
+	}
+	tag := etag(state.Revision(), cat.Revision())
+	if fresh(c.none, tag) { // which is an access too
+		return nil, unchanged(tag)
 	}
 	write := receipt.Record
 	if in.Format == "kantara" {
