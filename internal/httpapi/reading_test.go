@@ -44,10 +44,10 @@ func TestOpeningIsRecordedAlsoWhenNothingChanged(t *testing.T) {
 
 	only := w.do("GET", "/v1/subjects/"+token+"?purpose=service&fields=name", nil).is(200)
 	require.Len(t, only.get("fields"), 1)
-	w.do("GET", "/v1/subjects/"+token+"?purpose=newsletter", nil).problem(403, "access.no_valid_basis")
+	w.do("GET", "/v1/subjects/"+token+"?purpose=newsletter&channel=email", nil).problem(403, "access.electronic_marketing")
 	seen = w.accesses(token)
 	require.Equal(t, false, seen.get("items.0.granted"))
-	require.Equal(t, "no_valid_basis", seen.get("items.0.reason"))
+	require.Equal(t, "electronic_marketing", seen.get("items.0.reason"))
 }
 
 func TestAccessesComeInPages(t *testing.T) {
