@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"slices"
 	"sort"
 	"sync"
 
@@ -57,18 +58,21 @@ func (t *tails) publish(entries []indexEntry) {
 	t.mu.Unlock()
 }
 
-// indexed takes away runs that readers now find in the index.
+// indexed takes away runs that readers now find in the index, some at a time:
+// the committer and the readers want the lock too.
 func (t *tails) indexed(entries []indexEntry) {
-	t.mu.Lock()
-	for i := range entries {
-		tl := entries[i].tail
-		if len(tl.runs) == 1 {
-			tl.runs = tl.runs[:0]
-		} else {
-			tl.runs = tl.runs[1:]
+	for chunk := range slices.Chunk(entries, 1024) {
+		t.mu.Lock()
+		for i := range chunk {
+			tl := chunk[i].tail
+			if len(tl.runs) == 1 {
+				tl.runs = tl.runs[:0]
+			} else {
+				tl.runs = tl.runs[1:]
+			}
 		}
+		t.mu.Unlock()
 	}
-	t.mu.Unlock()
 }
 
 // trim forgets some of the streams that the index has in full. The committer

@@ -9,6 +9,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/catalogue"
 	"lethe/internal/auth"
+	"lethe/internal/ledger"
 	"lethe/internal/starter"
 )
 
@@ -17,7 +18,7 @@ const tagCatalogue = "Catalogue"
 type noInput struct{}
 
 type named struct {
-	ID domain.Name `path:"id" doc:"The name it is declared under" example:"newsletter"`
+	ID domain.Name `path:"id" doc:"The name it is declared under" example:"customer.service"`
 }
 
 type shownAs[T any] struct {
@@ -42,7 +43,8 @@ func (s *API) catalogueRoutes() {
 		method: http.MethodPost, path: "/catalogue", tag: tagCatalogue, summary: "Load catalogue file", keyed: true,
 		action: auth.WriteCatalogue, media: "application/yaml",
 		about: "Declares everything in a catalogue file (YAML, `format: lethe-catalogue/1`), all or nothing. " +
-			"What is declared identically already makes no event, so loading a file twice changes nothing.",
+			"What is declared identically already makes no event, so loading a file twice changes nothing. " +
+			"The answer lists the versions of purposes that were made and whether consent must be given anew.",
 	}, s.loadCatalogue)
 }
 
@@ -50,7 +52,7 @@ type catalogueFile struct {
 	RawBody []byte `contentType:"application/yaml" required:"true"`
 }
 
-func (s *API) loadCatalogue(ctx context.Context, c *call, in *catalogueFile) (*written, error) {
+func (s *API) loadCatalogue(ctx context.Context, c *call, in *catalogueFile) (*answered[CatalogueOutcome], error) {
 	declared, err := starter.Parse(bytes.NewReader(in.RawBody))
 	if err != nil {
 		return nil, withoutKeys(err)
@@ -60,7 +62,14 @@ func (s *API) loadCatalogue(ctx context.Context, c *call, in *catalogueFile) (*w
 		commands[i] = d.Command
 	}
 	out, err := s.Ledger.Declare(ctx, c.request(""), commands...)
-	return wrote("", out, err)
+	if err != nil {
+		return nil, err
+	}
+	made, err := s.made(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	return answerWith(out, CatalogueOutcome{Outcome: outcome("", out), Purposes: made}), nil
 }
 
 var (
@@ -121,19 +130,25 @@ func catalogueItem[T any](s *API, kind, one, about string, of func(context.Conte
 }
 
 type declaration[T any] struct {
-	ID   domain.Name `path:"id" doc:"The name to declare it under: lower-case letters and digits joined by . _ or -" example:"newsletter"`
+	ID   domain.Name `path:"id" doc:"The name to declare it under: lower-case letters and digits joined by . _ or -" example:"customer.service"`
 	Body body[T]
 }
 
 // cataloguePut registers declaring one thing.
-func cataloguePut[T any](s *API, kind, one, about string, command func(domain.Name, T) catalogue.Command) {
+func cataloguePut[T, O any](
+	s *API, kind, one, about string, command func(domain.Name, T) catalogue.Command,
+	answer func(context.Context, domain.Name, ledger.Outcome) (*O, error),
+) {
 	handle(s, route{
 		method: http.MethodPut, path: "/catalogue/" + kind + "/{id}", tag: tagCatalogue, summary: "Declare " + one,
 		action: auth.WriteCatalogue, keyed: true, matched: true,
 		about: about + " Declaring the same again makes no event. The ETag is the whole catalogue's revision.",
-	}, func(ctx context.Context, c *call, in *declaration[T]) (*written, error) {
+	}, func(ctx context.Context, c *call, in *declaration[T]) (*O, error) {
 		out, err := s.Ledger.Declare(ctx, c.request(""), command(in.ID, in.Body.Value))
-		return wrote("", out, err)
+		if err != nil {
+			return nil, err
+		}
+		return answer(ctx, in.ID, out)
 	})
 }
 

@@ -50,7 +50,7 @@ func (s *API) fieldRoutes() {
 			ID: id, Group: b.Group, Type: b.Type, Category: b.Category, Special: b.Special, Criminal: b.Criminal, Many: b.Many,
 			Enumeration: b.Enumeration, Currency: b.Currency, Lookup: b.Lookup,
 		}}
-	})
+	}, justWritten)
 }
 
 // PurposeFacts is what a purpose is.
@@ -118,7 +118,8 @@ func (s *API) purposeRoutes() {
 		all := each(versions, func(e *catalogue.PurposeDeclared) PurposeAnswer { return show(cat, e) })
 		return PurposeVersions{ID: id, Versions: all}, len(versions) > 0, nil
 	})
-	cataloguePut(s, "purposes", "purpose", about, declarePurpose)
+	cataloguePut(s, "purposes", "purpose", about+" The answer says which version was made and whether consent must be given anew.",
+		declarePurpose, s.declaredPurpose)
 	handle(s, route{
 		method: http.MethodDelete, path: "/catalogue/purposes/{id}", tag: tagCatalogue, summary: "End purpose",
 		action: auth.WriteCatalogue, keyed: true, matched: true,
@@ -168,7 +169,7 @@ type NoticeDeclaration struct {
 
 // PurposeRef names one version of a purpose.
 type PurposeRef struct {
-	Purpose domain.Name `json:"purpose" example:"newsletter"`
+	Purpose domain.Name `json:"purpose" example:"marketing.sms"`
 	Version uint32      `json:"version" example:"1"`
 }
 
@@ -216,7 +217,7 @@ func (s *API) noticeRoutes() {
 			ID: id, Version: b.Version, Language: b.Language, From: b.From, Text: sealed(b.Text),
 			Purposes: each(b.Purposes, func(r PurposeRef) catalogue.PurposeRef { return catalogue.PurposeRef(r) }),
 		}}
-	})
+	}, justWritten)
 }
 
 func noticeAnswer(e catalogue.Publication) NoticeAnswer {
