@@ -45,6 +45,11 @@ func newBook(r *run) (*book, error) {
 	for _, name := range r.src.Tables() {
 		b.table(name)
 	}
+	if part, ok := r.src.(source.Partial); ok {
+		for _, gap := range part.Gaps() {
+			tally(&b.tables[b.table(gap.Table)].Findings, gap.Rule, 1)
+		}
+	}
 	var err error
 	b.refused, err = newRefusedRows(r.job.Refused, r.src)
 	return b, err

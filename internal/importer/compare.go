@@ -61,7 +61,7 @@ func (s *sitting) compare(ctx context.Context) error {
 // is no request to erase. It stays remembered, and is reported as long as the
 // cell is empty.
 func (s *sitting) emptied(m mark) {
-	if s.x.task.claim.Mapping == s.key.Mapping {
+	if c := s.x.task.claim; c != nil && c.Mapping == s.key.Mapping {
 		s.x.findings = append(s.x.findings, ruleEmptied)
 	}
 	s.marks = append(s.marks, m)
@@ -142,9 +142,14 @@ func (s *sitting) appeared(ctx context.Context, v *value) error {
 			}
 		}
 	}
-	if own == nil && s.known.by.by == [8]byte{} {
-		if said, err := s.saidBefore(ctx, v); said || err != nil {
+	if own == nil && s.known.none() {
+		rule, err := s.overruled(ctx, v)
+		if err != nil {
 			return err
+		}
+		if rule != "" {
+			s.conflict(v, nil, rule)
+			return nil
 		}
 	}
 	switch {
@@ -156,45 +161,6 @@ func (s *sitting) appeared(ctx context.Context, v *value) error {
 		s.add(v, s.free(v.field), v.purposes)
 	}
 	return nil
-}
-
-// saidBefore: the row has no memory (its claim was lost, or never closed), but
-// the record tells that it brought this very value, which is held no more. So
-// the source says nothing new, and what was changed since stays.
-func (s *sitting) saidBefore(ctx context.Context, v *value) (bool, error) {
-	for _, rec := range s.state.Entries() {
-		var items []subject.Item
-		var from subject.Source
-		var row personal.Value
-		switch e := rec.Event.(type) {
-		case *subject.FieldsRecorded:
-			items, from, row = e.Items, e.Source, e.Row
-		case *subject.FieldsRectified:
-			items, from, row = e.Items, e.Source, e.Row
-		}
-		for _, it := range items {
-			if it.Field != v.field.ID || !s.ours(from) {
-				continue
-			}
-			same, err := s.bothMatch(ctx, it.Value, v.text, row)
-			if err != nil {
-				return false, err
-			}
-			if same {
-				s.keep(v, it.Slot)
-				return true, nil
-			}
-		}
-	}
-	return false, nil
-}
-
-func (s *sitting) bothMatch(ctx context.Context, value personal.Value, text string, row personal.Value) (bool, error) {
-	same, err := s.Ledger.Matches(ctx, value, text)
-	if !same || err != nil {
-		return false, err
-	}
-	return s.Ledger.Matches(ctx, row, s.x.task.row.Key)
 }
 
 // ours: the source is this system's table, by an import.

@@ -25,7 +25,13 @@
 // How often: a row's commands carry an ID made of its claim, the number of
 // times it was imported, and the import, so that an import that was cut off is
 // run again and leaves what one run would have left. The same file a second
-// time appends nothing and gives the first report.
+// time appends nothing and gives the first report. A claim that was lost and
+// made anew from the log has no memory of values: what its row brought is then
+// read from the record itself.
+//
+// A dump that may be only a part of one, since a table that its system always
+// has or its writer's last line is missing, is imported and says so in a
+// finding.
 //
 // A value that may not be recorded (not declared, not needed by the purpose,
 // not of the field's type) is left out and listed with its row and rule; the

@@ -44,6 +44,10 @@ type memory struct {
 	by       did
 }
 
+// none reports whether no import is remembered: the row is new to its claim, or
+// the claim was made anew from the log, which has no MACs.
+func (m *memory) none() bool { return m.by.by == [8]byte{} }
+
 func remembered(c *keyring.ImportClaim) (m memory) {
 	if c == nil || !c.Done {
 		return memory{}

@@ -98,6 +98,11 @@ func (s *sitting) decide(ctx context.Context) error {
 	if first, last, ok := s.state.Command(s.command); ok {
 		return s.recover(ctx, first, last)
 	}
+	if s.known.none() {
+		if err := s.recall(ctx); err != nil {
+			return err
+		}
+	}
 	if err := s.compare(ctx); err != nil {
 		return err
 	}
@@ -222,7 +227,7 @@ func (s *sitting) record() {
 // deny sends a no that was not said before, unless it stands already.
 func (s *sitting) deny(d *denial, fresh bool) {
 	s.denials = append(s.denials, d.mac)
-	if !fresh {
+	if !fresh || s.saidNo(d) {
 		return
 	}
 	c, rule := s.denying(d)

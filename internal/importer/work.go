@@ -99,7 +99,7 @@ func (r *run) leaveOut(x *result) {
 // settle decides the row against the claim and the record, and appends.
 func (r *run) settle(ctx context.Context, x *result, p *plan) error {
 	known := remembered(x.task.claim)
-	if left := known.unsaid(p); left.empty() && known.same(p) && known.by.by != [8]byte{} {
+	if left := known.unsaid(p); left.empty() && known.same(p) && !known.none() {
 		if known.by.of(r.id) {
 			x.did = known.by
 		}

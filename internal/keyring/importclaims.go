@@ -249,8 +249,14 @@ type FileClaim struct {
 }
 
 func (k *Keyring) fileMAC(f *FileKey) []byte {
-	b := lp(lp(lp(lp(nil, "file"), f.System), f.File[:]), f.Mapping[:])
-	m := hmacOf(&k.secrets.imports, lp64(b, f.Catalogue))
+	return k.fileMACOf(f.System, k.FileDigest(f.File), k.FileDigest(f.Mapping), f.Catalogue)
+}
+
+// fileMACOf is made of what an import's event records, so that the claim can be
+// made anew from the log.
+func (k *Keyring) fileMACOf(system domain.Name, file, mapping domain.Digest, catalogue uint64) []byte {
+	b := lp(lp(lp(lp(nil, "file"), system), file[:]), mapping[:])
+	m := hmacOf(&k.secrets.imports, lp64(b, catalogue))
 	return m[:macSize]
 }
 

@@ -14,6 +14,7 @@ type Rebuilt struct {
 	Lookup   *LookupRow
 	Creation *RebuiltCreation
 	Source   *RebuiltSource
+	File     *RebuiltFile
 }
 
 // RebuiltCreation is a creation as its event records it. Body is the digest
@@ -32,12 +33,21 @@ type RebuiltSource struct {
 	Token         domain.Token
 }
 
+// RebuiltFile is an import of a file. File and Mapping are the keyed digests
+// of FileDigest, as the event has them.
+type RebuiltFile struct {
+	System        domain.Name
+	File, Mapping domain.Digest
+	Catalogue     uint64
+	Import        domain.ID
+	Done          bool
+}
+
 const rebuildBatch = 4096
 
 // Rebuild fills an empty lookup file from the log and marks it whole. It may
-// be repeated after any failure; what is there already stays. File claims
-// are not rebuilt: a file that is imported again is read again, and appends
-// nothing that its rows' claims know.
+// be repeated after any failure; what is there already stays. Of several
+// imports of one file the first that came to its end is the file's.
 func (k *Keyring) Rebuild(ctx context.Context, items iter.Seq2[Rebuilt, error]) error {
 	var batch rebuilding
 	for item, err := range items {
@@ -69,9 +79,12 @@ type rebuilding struct {
 	lookups   []LookupRow
 	creations []any // columns of creations
 	sources   []Reservation
+	files     [][]any // columns of files
 }
 
-func (b *rebuilding) size() int { return len(b.lookups) + len(b.creations)/5 + len(b.sources) }
+func (b *rebuilding) size() int {
+	return len(b.lookups) + len(b.creations)/5 + len(b.sources) + len(b.files)
+}
 
 func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
 	if item.Lookup != nil {
@@ -84,7 +97,13 @@ func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
 	if s := item.Source; s != nil {
 		b.sources = append(b.sources, Reservation{Key: k.SourceKeyOf(s.System, s.Table, s.PrimaryKey), Token: s.Token})
 	}
+	if f := item.File; f != nil {
+		b.files = append(b.files, []any{k.fileMACOf(f.System, f.File, f.Mapping, f.Catalogue), f.Import[:], f.Done})
+	}
 }
+
+const rebuildFile = `INSERT INTO files (mac, import, done) VALUES (?,?,?)
+	ON CONFLICT (mac) DO UPDATE SET import = excluded.import, done = 1 WHERE done = 0 AND excluded.done = 1`
 
 func (k *Keyring) flush(ctx context.Context, b *rebuilding) error {
 	if err := k.PutLookups(ctx, b.lookups); err != nil {
@@ -98,6 +117,19 @@ func (k *Keyring) flush(ctx context.Context, b *rebuilding) error {
 	if len(b.creations) > 0 {
 		err := k.lookups.submit(ctx, len(b.creations)/5, func(w *writer) error {
 			return insertRows(w, "INSERT OR IGNORE INTO creations (principal, command, token, body, at) VALUES ", 5, b.creations)
+		})
+		if err != nil {
+			return fmt.Errorf("rebuilding the lookup: %w", err)
+		}
+	}
+	if len(b.files) > 0 {
+		err := k.lookups.submit(ctx, len(b.files), func(w *writer) error {
+			for _, row := range b.files {
+				if _, err := w.exec(rebuildFile, row...); err != nil {
+					return fmt.Errorf("inserting file claims: %w", err)
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return fmt.Errorf("rebuilding the lookup: %w", err)

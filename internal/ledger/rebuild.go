@@ -7,6 +7,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/catalogue"
+	"lethe/domain/importing"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 	"lethe/eventstore"
@@ -24,6 +25,7 @@ func (l *Ledger) RebuildLookup(ctx context.Context, progress func(done, total in
 		return err
 	}
 	var people []domain.Token
+	b := indexing{l: l, ctx: ctx, cat: cat}
 	for rec, err := range l.store.ReadAll(ctx, 0) {
 		if err != nil {
 			return fmt.Errorf("looking for people to index: %w", err)
@@ -31,9 +33,16 @@ func (l *Ledger) RebuildLookup(ctx context.Context, progress func(done, total in
 		if rec.Type == "SubjectRegistered" {
 			people = append(people, domain.Token(rec.Stream[len("subject-"):]))
 		}
+		if err := b.file(rec); err != nil {
+			return err
+		}
 	}
-	b := indexing{l: l, ctx: ctx, cat: cat}
 	return l.keys.Rebuild(ctx, func(yield func(keyring.Rebuilt, error) bool) {
+		for _, f := range b.files {
+			if !yield(keyring.Rebuilt{File: f}, nil) {
+				return
+			}
+		}
 		for i, token := range people {
 			for r, err := range b.person(token) {
 				if !yield(r, err) || err != nil {
@@ -48,9 +57,34 @@ func (l *Ledger) RebuildLookup(ctx context.Context, progress func(done, total in
 }
 
 type indexing struct {
-	l   *Ledger
-	ctx context.Context
-	cat *catalogue.State
+	l     *Ledger
+	ctx   context.Context
+	cat   *catalogue.State
+	files []*keyring.RebuiltFile // in the order in which their imports began
+}
+
+// file notes the beginning and the end of an import.
+func (b *indexing) file(rec *eventstore.Recorded) error {
+	if rec.Type != "ImportStarted" && rec.Type != "ImportCompleted" {
+		return nil
+	}
+	d, err := b.l.codec.Decode(rec)
+	if err != nil {
+		return fmt.Errorf("decoding stream %s: %w", rec.Stream, err)
+	}
+	switch e := d.Event.(type) {
+	case *importing.Started:
+		b.files = append(b.files, &keyring.RebuiltFile{
+			System: e.System, File: e.File, Mapping: e.Mapping, Catalogue: e.Catalogue, Import: e.Import,
+		})
+	case *importing.Completed:
+		for _, f := range b.files {
+			if importing.Stream(f.Import) == rec.Stream {
+				f.Done = true
+			}
+		}
+	}
+	return nil
 }
 
 // person yields what the log says of one person for lookup and claims.

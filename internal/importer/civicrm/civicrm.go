@@ -30,13 +30,19 @@ const (
 
 var tables = []domain.Name{contacts, emails, phones, addresses, websites, history}
 
+// expected are the tables that every version creates, used or not.
+var expected = []domain.Name{contacts, emails, phones, addresses, history}
+
 // Source is an opened dump.
 type Source struct {
 	dump  *record.Dump
 	codes codes
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source  = (*Source)(nil)
+	_ source.Partial = (*Source)(nil)
+)
 
 // Open indexes the dump and reads its tables of codes. A file without
 // CiviCRM's contacts is refused, as is one that was cut off.
@@ -72,6 +78,9 @@ func (s *Source) Tables() []domain.Name {
 
 // Progress tells the bytes read of those that there are to read.
 func (s *Source) Progress() (read, total int64) { return s.dump.Progress() }
+
+// Gaps tells what speaks for a part of a dump.
+func (s *Source) Gaps() []source.Gap { return s.dump.Gaps(s.steps(nil), expected) }
 
 // Rows yields the rows.
 func (s *Source) Rows(ctx context.Context, after source.Place) iter.Seq2[*source.Row, error] {

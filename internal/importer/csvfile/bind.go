@@ -50,7 +50,7 @@ func (b *binder) index(c Column) int {
 	i, err := b.header.find(c)
 	if err == nil && i < 0 && !b.optional[columnKey(c)] {
 		err = domain.Invalid("mapping.missing_column", "column",
-			"line %d: the file has no such column; one that may be missing is listed under optional", c.Line)
+			"the mapping's line %d names a column the file does not have; one that may be missing is listed under optional", c.Line)
 	}
 	if err != nil && b.err == nil {
 		b.err = err

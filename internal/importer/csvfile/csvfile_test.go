@@ -122,6 +122,10 @@ func TestFilesThatAreRefused(t *testing.T) {
 		e, ok := domain.AsError(err)
 		require.True(t, ok, "%s: %v", want, err)
 		require.Equal(t, want, e.Code)
+		if want == "mapping.missing_column" {
+			require.Contains(t, e.Error(), "the mapping's line ")
+			require.Contains(t, e.Error(), " names a column the file does not have")
+		}
 	}
 }
 

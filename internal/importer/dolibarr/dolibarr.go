@@ -45,6 +45,9 @@ var tables = []domain.Name{
 	unsubscribed, targets, agenda, logins, users,
 }
 
+// expected are the tables that every version creates, used or not.
+var expected = []domain.Name{thirdParties, contacts, members, targets}
+
 // Source is an opened dump.
 type Source struct {
 	dump   *record.Dump
@@ -52,7 +55,10 @@ type Source struct {
 	codes  codes
 }
 
-var _ source.Source = (*Source)(nil)
+var (
+	_ source.Source  = (*Source)(nil)
+	_ source.Partial = (*Source)(nil)
+)
 
 // Open indexes the dump and reads its tables of codes. A file that has none
 // of Dolibarr's tables is refused, as is one that was cut off.
@@ -91,6 +97,9 @@ func (s *Source) Progress() (read, total int64) { return s.dump.Progress() }
 
 // Whole reports whether the file ends as mysqldump ends a whole one.
 func (s *Source) Whole() bool { return s.dump.Ended() }
+
+// Gaps tells what speaks for a part of a dump.
+func (s *Source) Gaps() []source.Gap { return s.dump.Gaps(s.steps(nil), expected) }
 
 // Rows yields the rows.
 func (s *Source) Rows(ctx context.Context, after source.Place) iter.Seq2[*source.Row, error] {

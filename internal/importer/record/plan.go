@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"slices"
 	"sync/atomic"
 
 	"lethe/domain"
@@ -60,6 +61,24 @@ func (d *Dump) Ready(steps []Step) {
 func (d *Dump) Progress() (read, total int64) {
 	total = d.total.Load()
 	return min(d.read.Load(), total), total
+}
+
+// Gaps tells what speaks for a part of a dump: each step of the expected
+// tables that the file lacks, and the writer's last line when that is missing,
+// noted at the table of the steps that comes last in the file.
+func (d *Dump) Gaps(steps []Step, expected []domain.Name) (gaps []source.Gap) {
+	last, at := domain.Name(""), -1
+	for _, s := range steps {
+		if i := slices.Index(d.Tables(), s.Stored); i > at {
+			last, at = s.Name, i
+		} else if i < 0 && slices.Contains(expected, s.Name) {
+			gaps = append(gaps, source.Gap{Table: s.Name, Rule: source.RuleTableMissing})
+		}
+	}
+	if !d.Ended() && at >= 0 {
+		gaps = append(gaps, source.Gap{Table: last, Rule: source.RuleDumpEnd})
+	}
+	return gaps
 }
 
 // Each calls fn for every record of a table, for tables that others refer to.

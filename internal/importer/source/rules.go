@@ -40,6 +40,9 @@ const (
 	RuleFreeText          domain.Name = "free_text_about_a_person"
 	RuleDamaged           domain.Name = "damaged_by_spreadsheet"
 
+	RuleDumpEnd      domain.Name = "dump_end_missing" // the file lacks its writer's last line: it may have been cut off
+	RuleTableMissing domain.Name = "table_missing"    // every system of the kind has the table, this file has not
+
 	RuleDeniedButAdded   domain.Name = "do_not_email_but_added_to_group"
 	RuleConsentAndDenial domain.Name = "consent_and_denial"
 

@@ -38,6 +38,18 @@ type Source interface {
 	Progress() (read, total int64)
 }
 
+// Partial is a Source that can tell that its file may be only a part.
+type Partial interface {
+	// Gaps lists what speaks for it, in an order that depends on the file alone.
+	Gaps() []Gap
+}
+
+// Gap is a sign that a file is not whole. Table is the missing one, or else
+// the last one read, behind which the file may have been cut off.
+type Gap struct {
+	Table, Rule domain.Name
+}
+
 // Place is a row's place in its file: how an interrupted import finds back.
 type Place struct {
 	Table  domain.Name

@@ -16,7 +16,8 @@
 // as NULL and is marked; text is taken as UTF-8 when it is valid UTF-8 and as
 // Windows-1252 when it is not, whatever the file declares, because files
 // declare it wrongly; a file that was cut between two statements cannot be
-// told from a whole one unless its writer ends it with "Dump completed".
+// told from a whole one unless its writer ends it with "Dump completed": Ended
+// says whether it does.
 package sqldump
 
 import (
