@@ -77,6 +77,7 @@ func consentLines(p *page, v httpapi.Consents) {
 type consentShowCmd struct {
 	Token   string `arg:"" help:"The person's token."`
 	Purpose string `name:"purpose" placeholder:"PURPOSE" help:"Only this one, with its evidence opened; the access is recorded."`
+	reached `embed:""`
 	past    `embed:""`
 }
 
@@ -91,7 +92,7 @@ func (consentShowCmd) Help() string {
 func (c *consentShowCmd) Run(ctx context.Context, s *shell) error {
 	q := call{
 		method: http.MethodGet, path: []string{"subjects", c.Token, "consents"},
-		query: queryOf("as_of", c.AsOf.query(), "by", c.By, "purpose", c.Purpose),
+		query: queryOf("as_of", c.AsOf.query(), "by", c.By, "purpose", c.Purpose, "channel", c.Channel),
 	}
 	return show(ctx, s, q, func(p *page, v httpapi.Consents) error {
 		consentLines(p, v)

@@ -45,14 +45,31 @@ func (c *catalogueLoadCmd) Run(ctx context.Context, s *shell) error {
 	}
 	return show(ctx, s, call{
 		method: http.MethodPost, path: []string{"catalogue"}, raw: text, media: "application/yaml",
-	}, func(p *page, out httpapi.Outcome) error {
+	}, func(p *page, out httpapi.CatalogueOutcome) error {
 		if out.Events == 0 {
 			p.line("Everything was declared like this already; nothing was changed.")
 			return nil
 		}
 		p.line("Recorded %s declarations; the catalogue is at revision %d.", count(out.Events), out.Revision)
+		if len(out.Purposes) > 0 {
+			p.head("purpose", "version", "consent to the version before")
+		}
+		for _, made := range out.Purposes {
+			p.row(string(made.ID), number(made.Version), consentAfter(made))
+		}
 		return nil
 	})
+}
+
+// consentAfter is what becomes of consent given to the version before.
+func consentAfter(made httpapi.PurposeMade) string {
+	switch {
+	case made.Version == 1:
+		return ""
+	case made.Material:
+		return "must be given anew"
+	}
+	return "goes on"
 }
 
 type catalogueTemplateCmd struct{}

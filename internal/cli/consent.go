@@ -52,7 +52,9 @@ func (f *said) fill(ctx context.Context, s *shell, b *httpapi.SaidBody) error {
 	if err != nil {
 		return err
 	}
-	override(&b.Notice, digest)
+	if !digest.IsZero() {
+		b.Notice = httpapi.NoticeRef(digest.String())
+	}
 	override(&b.Language, domain.Language(f.Language))
 	override(&b.Medium, subject.Medium(f.Medium))
 	override(&b.Method, subject.Method(f.Method))

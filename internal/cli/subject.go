@@ -24,6 +24,11 @@ type subjectCmd struct {
 	MayProcess subjectMayProcessCmd `cmd:"" help:"Ask whether a person's data may be processed, and why."`
 	Basis      subjectBasisCmd      `cmd:"" help:"Rely on a purpose's basis other than consent, or end that."`
 	Accesses   subjectAccessesCmd   `cmd:"" help:"Show who opened a person's data, or was refused."`
+	Restrict   subjectRestrictCmd   `cmd:"" help:"Restrict what is done with a person's data (GDPR 18)."`
+	Lift       subjectLiftCmd       `cmd:"" help:"End a restriction."`
+	Object     subjectObjectCmd     `cmd:"" help:"The person objects (GDPR 21), or opts out of a channel."`
+	Objection  subjectObjectionCmd  `cmd:"" help:"Override, uphold or withdraw an objection."`
+	Link       subjectLinkCmd       `cmd:"" help:"Say that two records are, or are not, one person."`
 }
 
 type subjectRegisterCmd struct {
@@ -264,9 +269,15 @@ type past struct {
 	By   string     `name:"by" default:"recorded" enum:"recorded,effective" help:"recorded: what was known then; effective: what is known now about then."`
 }
 
+// reached says how the person will be reached, which marketing must say.
+type reached struct {
+	Channel string `name:"channel" placeholder:"CHANNEL" help:"How the person will be reached, if the purpose is marketing: email, sms, phone, post, push."`
+}
+
 type subjectHistoryCmd struct {
 	Token   string `arg:"" help:"The person's token."`
 	Purpose string `name:"purpose" placeholder:"PURPOSE" help:"Open the values that this purpose needs; the access is recorded. Nothing is opened when left out."`
+	reached `embed:""`
 	past    `embed:""`
 }
 
@@ -281,7 +292,7 @@ func (subjectHistoryCmd) Help() string {
 func (c *subjectHistoryCmd) Run(ctx context.Context, s *shell) error {
 	q := call{
 		method: http.MethodGet, path: []string{"subjects", c.Token, "history"},
-		query: queryOf("as_of", c.AsOf.query(), "by", c.By, "purpose", c.Purpose),
+		query: queryOf("as_of", c.AsOf.query(), "by", c.By, "purpose", c.Purpose, "channel", c.Channel),
 	}
 	return show(ctx, s, q, func(p *page, h httpapi.History) error {
 		historyLines(p, h)

@@ -171,7 +171,7 @@ func (t *tour) choose(ctx context.Context, token string, withdraw bool) error {
 	given, withdrawn := t.start.Add(45*day), t.start.Add(80*day)
 	path := func(act string) []string { return []string{"subjects", token, "consents", "marketing.sms", act} }
 	said := httpapi.SaidBody{
-		Notice: t.notice, Medium: subject.Web, Method: subject.Checkbox, Evidence: "sign-up form 17", Effective: given,
+		Notice: httpapi.NoticeRef(t.notice.String()), Medium: subject.Web, Method: subject.Checkbox, Evidence: "sign-up form 17", Effective: given,
 	}
 	if err := t.get(ctx, call{method: http.MethodPost, path: path("give"), body: httpapi.GrantBody{SaidBody: said}}, nil); err != nil {
 		return err

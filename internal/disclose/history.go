@@ -113,8 +113,15 @@ func (d *Door) Receipt(ctx context.Context, caller auth.Caller, token domain.Tok
 	if err := auth.Allow(caller, auth.ReadFacts); err != nil {
 		return err
 	}
+	cat, err := d.ledger.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	if _, declared := cat.Purpose(purpose, 0); !declared { // its name must not get into a record
+		return domain.NotFound("access.purpose_unknown", "purpose", "there is no such purpose in the catalogue")
+	}
 	ask := Ask{Caller: caller, Purpose: purpose, Operation: access.Use, Door: access.Receipt}
-	_, _, err := d.record(ctx, ask, []Opened{{Token: token, Answer: subject.Answer{Allowed: true}}})
+	_, _, err = d.record(ctx, ask, []Opened{{Token: token, Answer: subject.Answer{Allowed: true}}})
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json"
@@ -63,15 +64,21 @@ func format() huma.Format {
 // decodeStrictly reads one JSON value. Its error names the place by members
 // that the type has, never by what was sent.
 func decodeStrictly(data []byte, into any) *domain.Error {
-	err := json.Unmarshal(data, into, json.RejectUnknownMembers(true))
+	err := json.Unmarshal(data, into, json.RejectUnknownMembers(true), json.WithUnmarshalers(times))
 	if err == nil {
 		return nil
 	}
+	var semantic *json.SemanticError
+	located := errors.As(err, &semantic)
 	if e, ok := domain.AsError(err); ok { // of a type's own parser: names its form, not the input
+		if located {
+			there := *e
+			there.Field = place(semantic.JSONPointer)
+			e = &there
+		}
 		return e
 	}
-	var semantic *json.SemanticError
-	if errors.As(err, &semantic) {
+	if located {
 		at := semantic.JSONPointer
 		if errors.Is(err, json.ErrUnknownName) {
 			return malformed(place(at.Parent()), "it has a member that this operation does not know")
@@ -84,6 +91,18 @@ func decodeStrictly(data []byte, into any) *domain.Error {
 	}
 	return malformed("body", "this is not JSON in UTF-8")
 }
+
+// times refuses the zero time: left out it means now, and said out loud it is
+// another program's missing value rather than the year 1.
+var times = json.UnmarshalFunc(func(text []byte, t *time.Time) error {
+	if err := json.Unmarshal(text, t); err != nil {
+		return domain.Invalid("request.malformed", "", "a time is written 2026-01-31T09:00:00Z")
+	}
+	if t.Year() <= 1 && string(text) != "null" {
+		return domain.Invalid("request.time", "", "this is the year 1: leave the member out when the time is not known")
+	}
+	return nil
+})
 
 // place writes a pointer as a name: "/values/0/field" is "values[0].field".
 // Only structs and lists are decoded, so every segment is a declared member

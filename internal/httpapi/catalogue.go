@@ -52,7 +52,7 @@ type catalogueFile struct {
 	RawBody []byte `contentType:"application/yaml" required:"true"`
 }
 
-func (s *API) loadCatalogue(ctx context.Context, c *call, in *catalogueFile) (*answered[CatalogueOutcome], error) {
+func (s *API) loadCatalogue(ctx context.Context, c *call, in *catalogueFile) (*wroteAs[CatalogueOutcome], error) {
 	declared, err := starter.Parse(bytes.NewReader(in.RawBody))
 	if err != nil {
 		return nil, withoutKeys(err)

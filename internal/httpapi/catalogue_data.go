@@ -14,7 +14,7 @@ import (
 type FieldDeclaration struct {
 	Group       domain.Name          `json:"group" doc:"Retention group: fields that are kept and erased by the same rules" example:"contact"`
 	Type        catalogue.FieldType  `json:"type" enum:"text,email,phone,date,boolean,enumeration,integer,decimal,money"`
-	Category    domain.Term          `json:"category" doc:"DPV data category" example:"dpv-pd:EmailAddress"`
+	Category    domain.Term          `json:"category" doc:"DPV data category" example:"pd:EmailAddress"`
 	Special     bool                 `json:"special,omitzero" doc:"A special category (GDPR 9)"`
 	Criminal    bool                 `json:"criminal,omitzero" doc:"About convictions or offences (GDPR 10)"`
 	Many        bool                 `json:"many,omitzero" doc:"A person may have several values"`

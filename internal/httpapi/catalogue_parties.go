@@ -57,7 +57,7 @@ func (s *API) controllerRoutes() {
 			Name: sealed(b.Name), Address: sealed(b.Address), Contact: sealed(b.Contact), Email: sealed(b.Email),
 			Phone: sealed(b.Phone), Officer: sealed(b.Officer), PolicyURL: sealed(b.PolicyURL), Withdrawal: sealed(b.Withdrawal),
 		}}
-	})
+	}, justWritten)
 }
 
 func controllerFacts(e *catalogue.ControllerDeclared) ControllerFacts {
@@ -107,7 +107,7 @@ func (s *API) recipientRoutes() {
 			ID: id, Kind: b.Kind, Country: b.Country, Safeguard: b.Safeguard, ContractReview: b.ContractReview,
 			Name: sealed(b.Name), Contact: sealed(b.Contact),
 		}}
-	})
+	}, justWritten)
 }
 
 func recipientFacts(e *catalogue.RecipientDeclared) RecipientFacts {

@@ -81,5 +81,13 @@ func illegal(t reflect.Type, at string) error {
 		}
 		return err
 	}
+	switch t {
+	case reflect.TypeFor[PastTime]():
+		return domain.Invalid("request.parameter", at,
+			"%s is a time, such as 2026-01-31T09:00:00Z, or a date, such as 2026-01-31, which is that day's end (UTC)", at)
+	case reflect.TypeFor[NoticeRef]():
+		return domain.Invalid("request.value", at,
+			"%s is a notice's ID (with language) or the SHA-256 of its text in 64 hexadecimal digits: %s", at, whereNotices)
+	}
 	return domain.Invalid("request.value", at, "%s is not a value that it can have; /openapi.json lists them or gives their form", at)
 }

@@ -15,14 +15,16 @@ const tagConsents = "Consents"
 // SaidBody is what every consent request says: on which notice, how, by whom.
 type SaidBody struct {
 	Version   uint32          `json:"version,omitzero" doc:"Of the purpose; the one in force when left out"`
-	Notice    domain.Digest   `json:"notice,omitzero" doc:"SHA-256 of the text that was shown, as the catalogue has it"`
-	Language  domain.Language `json:"language,omitzero" doc:"The notice's when left out" example:"en"`
+	Notice    NoticeRef       `json:"notice,omitzero" doc:"The text that was shown: a notice's ID, which means its newest version in the language, or the text's SHA-256 as the catalogue has it" example:"notice.marketing.sms"`
+	Language  domain.Language `json:"language,omitzero" doc:"The notice's when left out; needed with an ID when there are several" example:"en"`
 	Medium    subject.Medium  `json:"medium,omitzero" enum:"web,app,api,email,phone,paper,in_person,import"`
 	Method    subject.Method  `json:"method,omitzero" enum:"checkbox,signature,spoken,link_click,reply,form_submit,setting,signal,unsubscribe,source_record" doc:"The act by which the person expressed the choice"`
 	By        subject.Party   `json:"by,omitzero" enum:"subject,guardian,controller,processor,authority" doc:"Who acted; the person when left out"`
 	Evidence  string          `json:"evidence,omitzero" doc:"What shows it, such as a form's ID; kept sealed"`
 	Guardian  string          `json:"guardian,omitzero" doc:"Who the guardian is; kept sealed"`
 	Effective time.Time       `json:"effective,omitzero" doc:"When it took effect; now when left out"`
+
+	digest domain.Digest // what Notice means
 }
 
 // GrantBody gives or renews a consent.
@@ -66,13 +68,13 @@ type InvalidBody struct {
 // consentInput is a request about one purpose's consent.
 type consentInput[T any] struct {
 	Token   domain.Token `path:"token" doc:"The person's pseudonym"`
-	Purpose domain.Name  `path:"purpose" doc:"A purpose of the catalogue" example:"newsletter"`
+	Purpose domain.Name  `path:"purpose" doc:"A purpose of the catalogue" example:"marketing.sms"`
 	Body    body[T]
 }
 
 func (b *SaidBody) said(purpose domain.Name) subject.Said {
 	return subject.Said{
-		When: subject.When{At: b.Effective}, Purpose: purpose, Version: b.Version, Notice: b.Notice, Language: b.Language,
+		When: subject.When{At: b.Effective}, Purpose: purpose, Version: b.Version, Notice: b.digest, Language: b.Language,
 		Medium: b.Medium, Method: b.Method, By: b.By, Evidence: sealed(b.Evidence), Guardian: sealed(b.Guardian),
 	}
 }
@@ -89,9 +91,13 @@ type consentRoute struct {
 	action              auth.Action
 	anyPurpose          bool // also with a token that is for other purposes
 	bodyOptional        bool
+	notice              needed
 }
 
-func consentAct[T any](s *API, r consentRoute, command func(purpose domain.Name, b *T) subject.Command) {
+func consentAct[T any, B interface {
+	*T
+	base() *SaidBody
+}](s *API, r consentRoute, command func(purpose domain.Name, b *T) subject.Command) {
 	handle(s, route{
 		method: http.MethodPost, path: "/subjects/{token}/consents/{purpose}/" + r.act, tag: tagConsents,
 		summary: r.summary, about: r.about, action: r.action, keyed: true, matched: true, bodyOptional: r.bodyOptional,
@@ -101,6 +107,9 @@ func consentAct[T any](s *API, r consentRoute, command func(purpose domain.Name,
 				return nil, err
 			}
 		}
+		if err := s.resolve(ctx, B(&in.Body.Value).base(), r.notice); err != nil {
+			return nil, err
+		}
 		return s.on(ctx, c, in.Token, in.Purpose, command(in.Purpose, &in.Body.Value))
 	})
 }
@@ -108,12 +117,12 @@ func consentAct[T any](s *API, r consentRoute, command func(purpose domain.Name,
 func (s *API) consentRoutes() {
 	s.doubleOptInRoutes()
 	consentAct(s, consentRoute{
-		act: "give", summary: "Give consent", action: auth.WriteSubject,
+		act: "give", summary: "Give consent", action: auth.WriteSubject, notice: noticeRequired,
 		about: "The person agrees, having seen the notice. A purpose with double opt-in is confirmed instead, and refuses this. " +
 			"A consent of the past (`effective`) needs a notice that was in effect then.",
 	}, func(p domain.Name, b *GrantBody) subject.Command { return subject.GiveConsent{Granting: b.granting(p)} })
 	consentAct(s, consentRoute{
-		act: "renew", summary: "Renew consent", action: auth.WriteSubject,
+		act: "renew", summary: "Renew consent", action: auth.WriteSubject, notice: noticeRequired,
 		about: "Prolongs a consent that stands or has expired, of the same version, by the person. After a no, it must be given anew.",
 	}, func(p domain.Name, b *GrantBody) subject.Command {
 		return subject.RenewConsent{Granting: b.granting(p)}
@@ -123,11 +132,11 @@ func (s *API) consentRoutes() {
 		about: "The person puts the answer off. A valid consent goes on meanwhile.",
 	}, func(p domain.Name, b *SaidBody) subject.Command { return subject.DeferConsent{Said: b.said(p)} })
 	consentAct(s, consentRoute{
-		act: "refuse", summary: "Refuse consent", action: auth.WriteSubject, anyPurpose: true, bodyOptional: true,
+		act: "refuse", summary: "Refuse consent", action: auth.WriteSubject, anyPurpose: true, bodyOptional: true, notice: noticeIgnored,
 		about: "The person says no. Of a consent that stands this is a withdrawal. A token for any purpose may pass it on.",
 	}, func(p domain.Name, b *SaidBody) subject.Command { return subject.RefuseConsent{Said: b.said(p)} })
 	consentAct(s, consentRoute{
-		act: "withdraw", summary: "Withdraw consent", action: auth.WriteSubject, anyPurpose: true, bodyOptional: true,
+		act: "withdraw", summary: "Withdraw consent", action: auth.WriteSubject, anyPurpose: true, bodyOptional: true, notice: noticeIgnored,
 		about: "The person takes the consent back (GDPR 7(3)). It is never refused for a person and a purpose that exist, " +
 			"takes effect at once, and a token for any purpose may pass it on.",
 	}, func(p domain.Name, b *SaidBody) subject.Command { return subject.WithdrawConsent{Said: b.said(p)} })

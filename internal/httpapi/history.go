@@ -20,16 +20,13 @@ import (
 
 // LookingBack says as of when, and by which of the two times.
 type LookingBack struct {
-	AsOf time.Time `query:"as_of" doc:"The moment to look back to; now when left out"`
-	By   string    `query:"by" enum:"recorded,effective" default:"recorded" doc:"recorded: what was known then. effective: what is known now about then."`
+	AsOf PastTime `query:"as_of" doc:"The moment to look back to, RFC 3339 or a date (its end, UTC); now when left out" example:"2026-01-31"`
+	By   string   `query:"by" enum:"recorded,effective" default:"recorded" doc:"recorded: what was known then. effective: what is known now about then."`
 }
 
 // at gives the two cuts: recorded until, effective until.
 func (l *LookingBack) at(now time.Time) (recorded, effective time.Time) {
-	t := l.AsOf
-	if t.IsZero() {
-		t = now
-	}
+	t := l.AsOf.at(now)
 	if l.By == "effective" {
 		return now, t
 	}
@@ -97,7 +94,7 @@ func (s *API) history(ctx context.Context, c *call, in *lookBack) (*shownAs[Hist
 		return nil, err
 	}
 	tag := etag(state.Revision(), uint64(len(opened)))
-	if in.AsOf.IsZero() && fresh(c.none, tag) {
+	if in.AsOf == "" && fresh(c.none, tag) {
 		return nil, unchanged(tag)
 	}
 	for _, r := range state.Entries() {

@@ -110,7 +110,7 @@ type TokenBody struct {
 	Name      string           `json:"name,omitzero" doc:"Of a new user or program; kept sealed" example:"web shop"`
 	Kind      principal.Kind   `json:"kind,omitzero" enum:"user,program" doc:"Of a new one; program when left out"`
 	Roles     []principal.Role `json:"roles" enum:"admin,officer,operator,auditor,service"`
-	Purposes  []domain.Name    `json:"purposes,omitempty" doc:"It may act for these only; for any when left out"`
+	Purposes  []domain.Name    `json:"purposes,omitempty" doc:"It may act for these only, which are declared; for any when left out" example:"[\"customer.service\"]"`
 	Expires   time.Time        `json:"expires,omitzero" doc:"In 90 days when left out"`
 }
 
@@ -212,6 +212,9 @@ func (s *API) createToken(ctx context.Context, c *call, in *struct{ Body body[To
 	if len(b.Roles) == 0 { // before a principal is registered for it
 		return nil, domain.Invalid("token.roles", "roles", "name at least one role: admin, officer, operator, auditor, service")
 	}
+	if err := s.declaredPurposes(ctx, b.Purposes); err != nil {
+		return nil, err
+	}
 	holder, err := s.holder(ctx, c, b)
 	if err != nil {
 		return nil, err
@@ -245,6 +248,24 @@ func (s *API) createToken(ctx context.Context, c *call, in *struct{ Body body[To
 		}
 	}
 	return a, nil
+}
+
+// declaredPurposes refuses a token for a purpose that nothing can be done for.
+func (s *API) declaredPurposes(ctx context.Context, purposes []domain.Name) error {
+	if len(purposes) == 0 {
+		return nil
+	}
+	cat, err := s.Ledger.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range purposes {
+		if _, ok := cat.Purpose(p, 0); !ok {
+			return domain.Invalid("token.purpose", "purposes",
+				"a purpose is not declared: GET /v1/catalogue/purposes lists those that are, `lethe catalogue show` too")
+		}
+	}
+	return nil
 }
 
 // holder is the principal that a new token is for, registered if it is new.

@@ -42,6 +42,9 @@ func (s *API) requestConsent(ctx context.Context, c *call, in *consentInput[Requ
 		return nil, err
 	}
 	b := &in.Body.Value
+	if err := s.resolve(ctx, &b.SaidBody, noticeRequired); err != nil {
+		return nil, err
+	}
 	out, err := s.decide(ctx, c, in.Token, in.Purpose, subject.RequestConsent{
 		Said: b.said(in.Purpose), Channels: b.Channels, Contact: b.Contact, ContactSlot: b.ContactSlot,
 		Expires: b.Expires, Until: b.Until,
@@ -70,9 +73,13 @@ func (s *API) confirmConsent(ctx context.Context, c *call, in *consentInput[Conf
 		return nil, err
 	}
 	e := requestIn(state, b.Request)
-	if e == nil || e.Purpose != in.Purpose || !s.Keys.NonceMatches(nonceOf(in.Token, b.Request, e), b.Nonce) {
+	if e == nil || e.Purpose != in.Purpose {
+		return nil, domain.Forbidden("consent.nonce", "request",
+			"this is not the event of a request for this purpose: send request and nonce as they went out, or ask anew").Citing("GDPR 7(1)")
+	}
+	if !s.Keys.NonceMatches(nonceOf(in.Token, b.Request, e), b.Nonce) {
 		return nil, domain.Forbidden("consent.nonce", "nonce",
-			"this does not answer a request for this purpose: send request and nonce as they went out, or ask anew").Citing("GDPR 7(1)")
+			"this does not answer the request: send request and nonce as they went out, or ask anew").Citing("GDPR 7(1)")
 	}
 	return s.on(ctx, c, in.Token, in.Purpose, subject.ConfirmConsent{
 		When: subject.When{At: b.Effective}, Request: b.Request, Medium: b.Medium, Method: b.Method, By: b.By,

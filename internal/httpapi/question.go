@@ -38,15 +38,15 @@ type RestsOn struct {
 
 type question struct {
 	Token     domain.Token     `path:"token" doc:"The person's pseudonym"`
-	Purpose   domain.Name      `query:"purpose" required:"true" example:"newsletter"`
+	Purpose   domain.Name      `query:"purpose" required:"true" example:"marketing.sms"`
 	Version   uint32           `query:"version" doc:"The one in force when left out"`
 	Operation access.Operation `query:"operation" enum:"store,use,disclose" default:"use"`
 	Channel   subject.Channel  `query:"channel" enum:"email,sms,phone,post,push"`
 	Recipient domain.Name      `query:"recipient"`
 	Fields    []domain.Name    `query:"fields" doc:"Comma-separated; all that the purpose names when left out"`
 	Regime    domain.Name      `query:"regime" doc:"Law asked about: eu or uk; the person's own when left out"`
-	At        time.Time        `query:"at" doc:"The moment asked about; now when left out"`
-	KnownAt   time.Time        `query:"known_at" doc:"By what was known then; now when left out"`
+	At        PastTime         `query:"at" doc:"The moment asked about, RFC 3339 or a date (its end, UTC); now when left out" example:"2026-01-31"`
+	KnownAt   PastTime         `query:"known_at" doc:"By what was known then, RFC 3339 or a date (its end, UTC); now when left out" example:"2026-01-31"`
 }
 
 func (s *API) questionRoutes() {
@@ -68,15 +68,9 @@ func (s *API) questionRoutes() {
 
 func (s *API) mayProcess(ctx context.Context, _ *call, in *question) (*bare[Verdict], error) {
 	now := s.Ledger.Now()
-	if in.At.IsZero() {
-		in.At = now
-	}
-	if in.KnownAt.IsZero() {
-		in.KnownAt = now
-	}
 	a, err := s.Door.MayProcess(ctx, in.Token, subject.Question{
 		Purpose: in.Purpose, Version: in.Version, Operation: in.Operation, Channel: in.Channel, Recipient: in.Recipient,
-		Fields: in.Fields, Regime: in.Regime, At: in.At, KnownAt: in.KnownAt,
+		Fields: in.Fields, Regime: in.Regime, At: in.At.at(now), KnownAt: in.KnownAt.at(now),
 	})
 	if err != nil {
 		return nil, err

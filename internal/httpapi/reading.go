@@ -18,7 +18,7 @@ const tagReading = "Reading personal data"
 
 // Asking is what every opening of personal data says: what for.
 type Asking struct {
-	Purpose   domain.Name     `query:"purpose" doc:"What the data is needed for; without it nothing is opened" example:"customer-service"`
+	Purpose   domain.Name     `query:"purpose" doc:"What the data is needed for; without it nothing is opened" example:"customer.service"`
 	Channel   subject.Channel `query:"channel" enum:"email,sms,phone,post,push" doc:"How the person will be reached; nobody is when left out"`
 	Recipient domain.Name     `query:"recipient" doc:"To whom it goes: then the access is a disclosure"`
 	Fields    []domain.Name   `query:"fields" doc:"Comma-separated; all that the purpose needs when left out"`
@@ -87,7 +87,7 @@ type People struct {
 type LookupBody struct {
 	Kind      catalogue.LookupKind `json:"kind" enum:"email,phone,external_id"`
 	Value     string               `json:"value" example:"ada@example.com"`
-	Purpose   domain.Name          `json:"purpose" doc:"What the data is needed for" example:"customer-service"`
+	Purpose   domain.Name          `json:"purpose" doc:"What the data is needed for" example:"customer.service"`
 	Channel   subject.Channel      `json:"channel,omitzero" enum:"email,sms,phone,post,push"`
 	Recipient domain.Name          `json:"recipient,omitzero"`
 	Fields    []domain.Name        `json:"fields,omitempty"`

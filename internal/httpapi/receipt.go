@@ -35,6 +35,14 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	write := receipt.Record
+	if in.Format == "kantara" {
+		write = receipt.Kantara
+	}
+	text, err := write(input)
+	if err != nil { // nothing to read: a purpose that nobody declared is not kept in the log either
+		return nil, err
+	}
 	if err := s.Door.Receipt(ctx, c.caller, in.Token, in.Purpose); err != nil {
 		return nil, err
 	}
@@ -42,12 +50,7 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 	if fresh(c.none, tag) { // which is an access too
 		return nil, unchanged(tag)
 	}
-	write := receipt.Record
-	if in.Format == "kantara" {
-		write = receipt.Kantara
-	}
-	text, err := write(input)
-	return &receiptAnswer{ContentType: "application/json", ETag: tag, Body: text}, err
+	return &receiptAnswer{ContentType: "application/json", ETag: tag, Body: text}, nil
 }
 
 // receiptInput is a consent with what the catalogue said of the version that

@@ -44,7 +44,7 @@ type WhenBody struct {
 
 // BasisBody relies on another basis than consent.
 type BasisBody struct {
-	Purpose   domain.Name  `json:"purpose" example:"order-handling"`
+	Purpose   domain.Name  `json:"purpose" example:"contract.performance"`
 	Version   uint32       `json:"version,omitzero" doc:"The one in force when left out"`
 	Basis     domain.Basis `json:"basis" enum:"contract,legal_obligation,vital_interests,public_task,legitimate_interests,recognised_legitimate_interests"`
 	Until     time.Time    `json:"until,omitzero"`

@@ -45,7 +45,7 @@ func entries(values []FieldValue) []subject.Entry {
 
 // PurposeValues are values that were collected for one purpose.
 type PurposeValues struct {
-	Purpose domain.Name  `json:"purpose" example:"customer-service"`
+	Purpose domain.Name  `json:"purpose" example:"customer.service"`
 	Version uint32       `json:"version,omitzero" doc:"The one in force when left out"`
 	Values  []FieldValue `json:"values"`
 }
@@ -63,7 +63,7 @@ type registration struct{ Body body[Registration] }
 
 // Change records or corrects values of a person.
 type Change struct {
-	Purpose   domain.Name  `json:"purpose" doc:"What the values are needed for" example:"customer-service"`
+	Purpose   domain.Name  `json:"purpose" doc:"What the values are needed for" example:"customer.service"`
 	Version   uint32       `json:"version,omitzero" doc:"The one in force when left out"`
 	Rectify   []FieldValue `json:"rectify,omitempty" doc:"Values that were inaccurate, corrected for every purpose that holds them (GDPR 16)"`
 	Record    []FieldValue `json:"record,omitempty" doc:"Values that were collected for the purpose"`
@@ -154,8 +154,8 @@ type ReasonBody struct {
 
 type fieldRemoval struct {
 	Token   domain.Token `path:"token" doc:"The person's pseudonym"`
-	Field   domain.Name  `path:"field" example:"birth-date"`
-	Purpose domain.Name  `query:"purpose" required:"true" doc:"The purpose that no longer holds the field" example:"newsletter"`
+	Field   domain.Name  `path:"field" example:"birth.date"`
+	Purpose domain.Name  `query:"purpose" required:"true" doc:"The purpose that no longer holds the field" example:"customer.service"`
 	Body    body[ReasonBody]
 }
 

@@ -88,6 +88,9 @@ func (f *Follower) handle(ctx context.Context, rec *eventstore.Recorded) error {
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil { // the end of following: the event is handled at the next start
+			return ctx.Err()
+		}
 		f.Log.ErrorContext(ctx, "a follower cannot handle an event and tries again",
 			"follower", f.Name, "type", rec.Type, "position", rec.Position.String(), "error", err)
 		select {
