@@ -58,6 +58,7 @@ format: ## format all code
 .PHONY: docs
 docs: ## write the documents that are generated from the code
 	go test ./internal/config -run TestReference -count=1 -update
+	go test ./internal/httpapi -run TestTheDescription -count=1 -update
 
 .PHONY: bench
 bench: build ## print each figure beside a raw group-commit log in the same run

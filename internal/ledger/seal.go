@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,7 +92,7 @@ func (l *Ledger) provision(ctx context.Context, coded []codec.Draft, rows []keyr
 	var wanted []keyring.Compartment
 	for i := range coded {
 		for _, c := range l.codec.Compartments(&coded[i]) {
-			if !contains(wanted, c) {
+			if !slices.Contains(wanted, c) {
 				wanted = append(wanted, c)
 			}
 		}
@@ -121,13 +122,4 @@ func provisioning(err error) error {
 		return nil
 	}
 	return unavailable(err)
-}
-
-func contains(in []keyring.Compartment, c keyring.Compartment) bool {
-	for _, x := range in {
-		if x == c {
-			return true
-		}
-	}
-	return false
 }

@@ -15,13 +15,11 @@ import (
 	"lethe/internal/importer/civicrm"
 	"lethe/internal/importer/source"
 	"lethe/internal/importer/sourcetest"
+	"lethe/internal/testenv"
 )
 
 func TestGeneratedDatabase(t *testing.T) {
-	dir := os.Getenv("LETHE_TESTDATA")
-	if dir == "" {
-		t.Skip("SKIPPED: LETHE_TESTDATA is not set: CiviCRM's generated database was not read")
-	}
+	dir := testenv.TestData(t)
 	r, err := os.Open(filepath.Join(dir, "civicrm", "civicrm_generated-2026-03.mysql"))
 	require.NoError(t, err)
 	defer r.Close()

@@ -18,6 +18,7 @@ import (
 	"lethe/internal/importer/csvfile"
 	"lethe/internal/importer/source"
 	"lethe/internal/importer/sourcetest"
+	"lethe/internal/testenv"
 )
 
 const plain = `version: 1
@@ -426,10 +427,7 @@ func TestExampleMappingsOnMadeUpFiles(t *testing.T) {
 // up. As written by an office in France: semicolons, ISO-8859-1, a separator at
 // the end, line ends as two characters.
 func TestDolibarrContactExport(t *testing.T) {
-	dir := os.Getenv("LETHE_TESTDATA")
-	if dir == "" {
-		t.Skip("SKIPPED: LETHE_TESTDATA is not set: the headers of Dolibarr's exports were not read")
-	}
+	dir := testenv.TestData(t)
 	facts := collectFacts(t, filepath.Join(dir, "dolibarr", "export-columns-22.0.4.csv"))
 	values := map[string]string{
 		"c.rowid": "7", "c.civility": "MME", "c.lastname": "Dupré", "c.firstname": "Zoé", "c.poste": "Chef", "c.priv": "0",
@@ -472,10 +470,7 @@ func collectFacts(t *testing.T, path string) map[string][][2]string {
 }
 
 func TestExampleMappingsOnSharedFiles(t *testing.T) {
-	dir := os.Getenv("LETHE_TESTDATA")
-	if dir == "" {
-		t.Skip("SKIPPED: LETHE_TESTDATA is not set: the real exports were not read")
-	}
+	dir := testenv.TestData(t)
 	for _, c := range []struct{ mapping, file, want string }{
 		{"identities.yaml", "presidio/FakeNameGenerator.com_3000.csv", "identities: 1 read 3000, 2 creates 3000, 8 finding damaged_by_spreadsheet 3093, 8 finding plaintext_password 3000"},
 		{"mautic-leads.yaml", "mautic/fakeleaddata.csv", "leads: 1 read 54, 2 creates 50, 3 left out no_key 4"},

@@ -15,6 +15,7 @@ import (
 	"lethe/internal/importer/dolibarr"
 	"lethe/internal/importer/source"
 	"lethe/internal/importer/sourcetest"
+	"lethe/internal/testenv"
 )
 
 func open(t testing.TB, text string) *dolibarr.Source {
@@ -33,10 +34,7 @@ func fixture(t testing.TB, name string) *dolibarr.Source {
 
 func shared(t *testing.T, version string) *dolibarr.Source {
 	t.Helper()
-	dir := os.Getenv("LETHE_TESTDATA")
-	if dir == "" {
-		t.Skip("SKIPPED: LETHE_TESTDATA is not set: Dolibarr " + version + "'s demo database was not read")
-	}
+	dir := testenv.TestData(t)
 	r, err := os.Open(filepath.Join(dir, "dolibarr", "mysqldump_dolibarr_"+version+".sql"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.Close() })

@@ -12,6 +12,7 @@ import (
 
 	"lethe/domain"
 	"lethe/internal/importer/sqldump"
+	"lethe/internal/testenv"
 )
 
 func open(t testing.TB, text string) (*sqldump.File, error) {
@@ -178,10 +179,7 @@ func TestCancelling(t *testing.T) {
 }
 
 func TestSharedDumps(t *testing.T) {
-	dir := os.Getenv("LETHE_TESTDATA")
-	if dir == "" {
-		t.Skip("SKIPPED: LETHE_TESTDATA is not set: the real dumps were not read")
-	}
+	dir := testenv.TestData(t)
 	for file, want := range map[string]map[string]int{
 		"dolibarr/mysqldump_dolibarr_9.0.0.sql":   {"llx_societe": 15, "llx_events": 798, "llx_actioncomm": 189},
 		"dolibarr/mysqldump_dolibarr_5.0.0.sql":   {"llx_societe": 15, "llx_events": 762, "llx_actioncomm": 188},
