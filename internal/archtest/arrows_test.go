@@ -25,6 +25,8 @@ func arrows() []arrow {
 		{"eventstore/storetest", []string{"eventstore"}, "the conformance suite knows the contract only"},
 		{"eventstore/faultstore", []string{"eventstore"}, "a wrapper knows the contract only"},
 		{"projections", []string{"domain", "eventstore", "projections"}, "views see facts and stored bytes, never keys"},
+		{"internal/leaf", []string{"eventstore"}, "a leaf is made of stored bytes"},
+		{"internal/seal", []string{"eventstore", "internal/leaf", "internal/tlog", "internal/witness"}, "the seal sees stored bytes, never keys"},
 		{"internal/keyring", domain, "keys know nothing of the log"},
 		{"internal/codec", []string{"domain", "eventstore", "internal/keyring"}, "between events and stored bytes"},
 		{"internal/ledger", []string{"domain", "eventstore", "internal/codec", "internal/keyring"}, "the one way in"},
