@@ -18,13 +18,14 @@ import (
 	"lethe/eventstore/storetest"
 	"lethe/internal/codec"
 	"lethe/internal/keyring"
+	"lethe/internal/part"
 )
 
 // noKeys seals without a key: parts have their shape, and what is in them is
 // of no concern to a view.
 type noKeys struct{}
 
-func (noKeys) Seal(dst []byte, _ *keyring.Key, at keyring.PartContext, plaintext []byte) ([]byte, error) {
+func (noKeys) Seal(dst []byte, _ *keyring.Key, at part.Context, plaintext []byte) ([]byte, error) {
 	lp := func(s string) {
 		dst = binary.BigEndian.AppendUint16(dst, uint16(len(s)))
 		dst = append(dst, s...)

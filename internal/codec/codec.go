@@ -28,6 +28,7 @@ import (
 	"lethe/domain/personal"
 	"lethe/eventstore"
 	"lethe/internal/keyring"
+	"lethe/internal/part"
 )
 
 // DigestField names the built-in part that seals the digest of the command's
@@ -48,7 +49,7 @@ var (
 
 // Sealer seals one value; the keyring is one.
 type Sealer interface {
-	Seal(dst []byte, key *keyring.Key, at keyring.PartContext, plaintext []byte) ([]byte, error)
+	Seal(dst []byte, key *keyring.Key, at part.Context, plaintext []byte) ([]byte, error)
 }
 
 // Draft is an event that was decided and is to be stored.
@@ -232,7 +233,7 @@ func (c *Codec) seal(d *Draft, typ domain.Type, keys func(keyring.Compartment) *
 	ps := c.places(d.Stream, d.Event)
 	defer c.release(ps)
 	sealed := make([][]byte, 0, len(ps.all)+1)
-	at := keyring.PartContext{Stream: d.Stream, EventID: d.ID, Type: typ.Name, Version: typ.Version}
+	at := part.Context{Stream: d.Stream, EventID: d.ID, Type: typ.Name, Version: typ.Version}
 	one := func(of keyring.Compartment, field string, plaintext []byte) error {
 		if len(sealed) == eventstore.MaxParts {
 			return ErrTooManyParts
@@ -242,11 +243,11 @@ func (c *Codec) seal(d *Draft, typ domain.Type, keys func(keyring.Compartment) *
 			return fmt.Errorf("no key for %s of %s", of.Group, of.Owner)
 		}
 		at.Field = field
-		part, err := s.Seal(nil, key, at, plaintext)
+		one, err := s.Seal(nil, key, at, plaintext)
 		if err != nil {
 			return fmt.Errorf("sealing %s: %w", field, err)
 		}
-		sealed = append(sealed, part)
+		sealed = append(sealed, one)
 		return nil
 	}
 	for i := range ps.all {

@@ -21,6 +21,7 @@ import (
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/keyring"
+	"lethe/internal/part"
 )
 
 func newKeyring(t testing.TB) *keyring.Keyring {
@@ -326,7 +327,7 @@ func TestRepeatedFieldsKeepTheirPlaces(t *testing.T) {
 	require.NoError(t, err)
 	fields := []string{}
 	for _, p := range stored.Sealed {
-		h, err := keyring.ParsePart(p)
+		h, err := part.Parse(p)
 		require.NoError(t, err)
 		fields = append(fields, h.Field)
 	}

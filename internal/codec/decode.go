@@ -10,7 +10,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/eventstore"
-	"lethe/internal/keyring"
+	"lethe/internal/part"
 )
 
 // ErrParts: an event does not have the parts that it was stored with.
@@ -105,8 +105,8 @@ func findPart(parts [][]byte, key string, expected int) int {
 	return -1
 }
 
-func isPart(part []byte, key string) bool {
-	field, ok := keyring.PartField(part)
+func isPart(stored []byte, key string) bool {
+	field, ok := part.Field(stored)
 	return ok && string(field) == key
 }
 

@@ -8,7 +8,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/eventstore"
-	"lethe/internal/keyring"
+	"lethe/internal/part"
 )
 
 // Envelope is what an upcaster may know of an event besides its facts.
@@ -66,7 +66,7 @@ func (c *Codec) upcastValue(ref *personal.Ref, v personal.Value) (personal.Value
 	if !ok || !present || ref.Version >= e.typ.Version {
 		return v, nil
 	}
-	key, ok := keyring.PartField(ref.Part)
+	key, ok := part.Field(ref.Part)
 	if !ok {
 		return v, nil
 	}

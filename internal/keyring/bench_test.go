@@ -9,6 +9,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/catalogue"
+	"lethe/internal/part"
 )
 
 // persons makes the compartments of a thousand new people, three each.
@@ -67,7 +68,7 @@ func BenchmarkProvisionCached(b *testing.B) {
 func BenchmarkSeal(b *testing.B) {
 	k := open(b, options(b))
 	key := one(b, k, compartment(1))
-	at := PartContext{Stream: "subject-s1", EventID: [16]byte{1}, Type: "FieldsRecorded", Version: 1, Field: "email"}
+	at := part.Context{Stream: "subject-s1", EventID: [16]byte{1}, Type: "FieldsRecorded", Version: 1, Field: "email"}
 	text := []byte("somebody@example.org")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -1,16 +1,10 @@
 package keyring
 
 import (
-	"encoding/hex"
 	"sync"
 
 	"lethe/domain"
-)
-
-// MaxOwner and MaxField bound the names in a part, in bytes.
-const (
-	MaxOwner = 128
-	MaxField = 96
+	"lethe/internal/part"
 )
 
 // Compartment is what one data key covers: an owner's values of one
@@ -30,7 +24,7 @@ func (c Compartment) Valid() bool {
 // validOwner: lower-case letters, digits, and single ".", "_" or "-" between
 // them. By hand, since an import asks for every key.
 func validOwner(s string) bool {
-	if s == "" || len(s) > MaxOwner || s[0] < 'a' || s[0] > 'z' {
+	if s == "" || len(s) > part.MaxOwner || s[0] < 'a' || s[0] > 'z' {
 		return false
 	}
 	joined := false
@@ -48,10 +42,7 @@ func validOwner(s string) bool {
 }
 
 // KeyID names one data key. It is random and says nothing of its key.
-type KeyID [16]byte
-
-// String is 32 hexadecimal digits.
-func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
+type KeyID = part.KeyID
 
 // Key is a data key in memory. It is safe for concurrent use. After its
 // destruction in this process it seals and opens nothing.
@@ -99,5 +90,5 @@ func (k *Key) fingerprint() (fp [32]byte, ok bool) {
 	if k.dead {
 		return fp, false
 	}
-	return expand(k.dek[:], []byte("lethe/v1/fingerprint")), true
+	return part.Expand(k.dek[:], []byte("lethe/v1/fingerprint")), true
 }

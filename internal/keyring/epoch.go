@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"lethe/internal/part"
 )
 
 // Epoch keys lie in one file, written whole and replaced atomically. It is
@@ -78,7 +80,7 @@ func newEpochs(root cipher.AEAD, storeID [16]byte, rand io.Reader) (*epochs, err
 		}
 		x := &epoch{bucket: uint8(b), number: 1} //nolint:gosec // below 256
 		copy(x.wrapped[:], wrap(nil, root, epochContext(storeID, x.bucket, 1), key[:]))
-		aead, err := newAEAD(key[:])
+		aead, err := part.NewAEAD(key[:])
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +148,7 @@ func (e *epochs) add(root cipher.AEAD, entry []byte) error {
 		return ErrRootWrong
 	}
 	defer clear(key[:])
-	if x.aead, err = newAEAD(key[:]); err != nil {
+	if x.aead, err = part.NewAEAD(key[:]); err != nil {
 		return err
 	}
 	e.all = append(e.all, x)

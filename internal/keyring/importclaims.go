@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lethe/domain"
+	"lethe/internal/part"
 )
 
 // Bounds of import claims.
@@ -76,7 +77,7 @@ func encodeFields(fields []FieldMAC) []byte {
 func decodeFields(b []byte) ([]FieldMAC, error) {
 	var fields []FieldMAC
 	for len(b) > 0 {
-		name, rest, ok := cut(b, 64)
+		name, rest, ok := part.Cut(b, 64)
 		if !ok || len(rest) < macSize {
 			return nil, errors.New("an import claim is damaged")
 		}

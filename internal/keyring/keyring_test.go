@@ -22,6 +22,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/personal"
+	"lethe/internal/part"
 )
 
 // clock is moved by hand.
@@ -71,7 +72,7 @@ func one(t testing.TB, k *Keyring, c Compartment) *Key {
 // sealed seals text as the part of field email of an event of the owner.
 func sealed(t testing.TB, k *Keyring, key *Key, event byte, text string) *personal.Ref {
 	ref := &personal.Ref{Stream: key.Compartment().Owner, EventID: [16]byte{event}, Type: "FieldsRecorded", Version: 1}
-	at := PartContext{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: 1, Field: "email"}
+	at := part.Context{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: 1, Field: "email"}
 	part, err := k.Seal(nil, key, at, []byte(text))
 	require.NoError(t, err)
 	ref.Part = part
@@ -126,24 +127,24 @@ func TestEqualPlaintextsDiffer(t *testing.T) {
 	key := one(t, k, compartment(1))
 	a, b := sealed(t, k, key, 1, "same"), sealed(t, k, key, 1, "same")
 	require.NotEqual(t, a.Part, b.Part)
-	ha, err := ParsePart(a.Part)
+	ha, err := part.Parse(a.Part)
 	require.NoError(t, err)
-	hb, err := ParsePart(b.Part)
+	hb, err := part.Parse(b.Part)
 	require.NoError(t, err)
-	require.NotEqual(t, ha.body, hb.body)
+	require.NotEqual(t, ha.Body, hb.Body)
 }
 
 func TestMovedPartIsTampered(t *testing.T) {
 	k := open(t, options(t))
 	key, other := one(t, k, compartment(1)), one(t, k, compartment(2))
 	good := sealed(t, k, key, 1, "secret")
-	header, err := ParsePart(good.Part)
+	header, err := part.Parse(good.Part)
 	require.NoError(t, err)
-	rebuilt := func(change func(h *PartHeader)) func(*personal.Ref) {
+	rebuilt := func(change func(h *part.Header)) func(*personal.Ref) {
 		return func(r *personal.Ref) {
 			h := header
 			change(&h)
-			r.Part = append(appendHeader(nil, &h), h.body...)
+			r.Part = append(h.Append(nil), h.Body...)
 		}
 	}
 	moves := map[string]func(*personal.Ref){
@@ -151,10 +152,10 @@ func TestMovedPartIsTampered(t *testing.T) {
 		"other event":      func(r *personal.Ref) { r.EventID[15]++ },
 		"other type":       func(r *personal.Ref) { r.Type = "FieldsRectified" },
 		"other version":    func(r *personal.Ref) { r.Version = 2 },
-		"other field":      rebuilt(func(h *PartHeader) { h.Field = "phone" }),
-		"other key":        rebuilt(func(h *PartHeader) { h.KeyID, h.Owner = other.id, other.compartment.Owner }),
-		"key of another":   rebuilt(func(h *PartHeader) { h.KeyID = other.id }),
-		"other commitment": rebuilt(func(h *PartHeader) { h.Commitment[0]++ }),
+		"other field":      rebuilt(func(h *part.Header) { h.Field = "phone" }),
+		"other key":        rebuilt(func(h *part.Header) { h.KeyID, h.Owner = other.id, other.compartment.Owner }),
+		"key of another":   rebuilt(func(h *part.Header) { h.KeyID = other.id }),
+		"other commitment": rebuilt(func(h *part.Header) { h.Commitment[0]++ }),
 		"cut short":        func(r *personal.Ref) { r.Part = r.Part[:len(r.Part)-1] },
 		"empty":            func(r *personal.Ref) { r.Part = nil },
 		"flipped bit":      func(r *personal.Ref) { r.Part[len(r.Part)-1] ^= 1 },
@@ -217,7 +218,7 @@ func TestDestroyedIsErasedAndGetsNoKey(t *testing.T) {
 		require.Equal(t, map[domain.Name]bool{"contact": true, "evidence": false}, groups)
 	}
 	check(k)
-	_, err := k.Seal(nil, held, PartContext{Stream: "s", Type: "T", Field: "f"}, nil)
+	_, err := k.Seal(nil, held, part.Context{Stream: "s", Type: "T", Field: "f"}, nil)
 	require.ErrorIs(t, err, ErrDestroyed)
 	destroy(t, k, a) // again changes nothing
 	check(k)
@@ -355,9 +356,9 @@ func TestLostKeyIsMissingNeverErased(t *testing.T) {
 	require.NotContains(t, logs.String(), "lost\"")
 
 	// A lost key that is destroyed all the same is erased, and fenced.
-	h, err := ParsePart(lost.Part)
+	h, err := part.Parse(lost.Part)
 	require.NoError(t, err)
-	info := KeyInfo{Compartment: h.Compartment(), Generation: h.Generation, ID: h.KeyID}
+	info := KeyInfo{Compartment: compartmentOf(&h), Generation: h.Generation, ID: h.KeyID}
 	require.NoError(t, k.Destroy(t.Context(), []KeyInfo{info}, "erasure"))
 	require.Equal(t, personal.Erased, stateOf(t, k, lost))
 	_, err = k.Provision(t.Context(), []Compartment{compartment(2)})
@@ -440,7 +441,7 @@ func TestIntegrityOfRows(t *testing.T) {
 func TestForgedFenceDoesNotErase(t *testing.T) {
 	k := open(t, options(t))
 	ref := sealed(t, k, one(t, k, compartment(1)), 1, "lost, not erased")
-	h, err := ParsePart(ref.Part)
+	h, err := part.Parse(ref.Part)
 	require.NoError(t, err)
 	require.NoError(t, k.Close())
 	o := options(t)
@@ -732,7 +733,7 @@ func TestRefusalsAndClosing(t *testing.T) {
 	_, err := k.Provision(t.Context(), make([]Compartment, MaxProvision+1))
 	require.Error(t, err)
 	key := one(t, k, compartment(1))
-	_, err = k.Seal(nil, key, PartContext{Stream: "s", Type: "T", Field: "f"}, make([]byte, MaxPlaintext+1))
+	_, err = k.Seal(nil, key, part.Context{Stream: "s", Type: "T", Field: "f"}, make([]byte, part.MaxPlaintext+1))
 	require.Error(t, err)
 	require.Error(t, k.Destroy(t.Context(), nil, "Free text"))
 	ended, cancel := context.WithCancel(t.Context())

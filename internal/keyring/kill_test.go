@@ -17,6 +17,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/personal"
+	"lethe/internal/part"
 )
 
 // acknowledged is what a child says after a call has returned.
@@ -68,7 +69,7 @@ func TestKilledAtRandom(t *testing.T) {
 func requireAcknowledged(t *testing.T, k *Keyring, a acknowledged, erased map[KeyID]bool) {
 	switch {
 	case a.Ref != nil:
-		h, err := ParsePart(a.Ref.Part)
+		h, err := part.Parse(a.Ref.Part)
 		require.NoError(t, err)
 		state := stateOf(t, k, a.Ref)
 		if erased[h.KeyID] {

@@ -10,6 +10,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/personal"
+	"lethe/internal/part"
 )
 
 // readStatements are the key store's queries outside the write connection.
@@ -97,33 +98,57 @@ func (k *Keyring) fresh(now time.Time) bool {
 // error is for trouble with the store only, and then nothing is known of the
 // value. Opening records nothing: callers answer for why they open.
 func (k *Keyring) Open(ctx context.Context, ref *personal.Ref) (personal.Value, error) {
-	h, err := ParsePart(ref.Part)
-	if err != nil {
-		k.alarm(ctx, &k.alarms.tampered, "a sealed part is malformed", "event", domain.ID(ref.EventID).String())
-		return personal.Unreadable(personal.Tampered), nil
-	}
-	key, state, err := k.keyOf(ctx, &h)
-	if err != nil {
-		return personal.Value{}, fmt.Errorf("finding the key of a sealed part: %w", err)
-	}
-	if key == nil {
+	text, secret, state, err := k.openPart(ctx, ref)
+	clear(secret[:])
+	switch {
+	case err != nil:
+		return personal.Value{}, err
+	case state != personal.Present:
 		return personal.Unreadable(state), nil
-	}
-	text, ok := key.open(&h, ref)
-	if !ok {
-		k.alarm(ctx, &k.alarms.tampered, "a sealed part does not authenticate", "event", domain.ID(ref.EventID).String(), "key", h.KeyID.String())
-		return personal.Unreadable(personal.Tampered), nil
 	}
 	return personal.Of(text), nil
 }
 
+// Secret gives the secret S of one sealed value, with which part.Open opens
+// it and nothing else. The state is Open's: S is there only when it is
+// Present, since the value is opened first, so that no S is given that does
+// not open its part. What was given cannot be taken back; callers answer for
+// it as for opening.
+func (k *Keyring) Secret(ctx context.Context, ref *personal.Ref) (part.Secret, personal.State, error) {
+	_, secret, state, err := k.openPart(ctx, ref)
+	return secret, state, err
+}
+
+// openPart opens a part with its own secret. Text and secret are there only
+// when the state is Present.
+func (k *Keyring) openPart(ctx context.Context, ref *personal.Ref) (text string, secret part.Secret, state personal.State, err error) {
+	h, err := part.Parse(ref.Part)
+	if err != nil {
+		k.alarm(ctx, &k.alarms.tampered, "a sealed part is malformed", "event", domain.ID(ref.EventID).String())
+		return "", secret, personal.Tampered, nil
+	}
+	key, state, err := k.keyOf(ctx, &h)
+	if err != nil {
+		return "", secret, 0, fmt.Errorf("finding the key of a sealed part: %w", err)
+	}
+	if key == nil {
+		return "", secret, state, nil
+	}
+	text, secret, ok := key.open(&h, ref)
+	if !ok {
+		k.alarm(ctx, &k.alarms.tampered, "a sealed part does not authenticate", "event", domain.ID(ref.EventID).String(), "key", h.KeyID.String())
+		return "", secret, personal.Tampered, nil
+	}
+	return text, secret, personal.Present, nil
+}
+
 // keyOf finds a part's key, or says why there is none.
-func (k *Keyring) keyOf(ctx context.Context, h *PartHeader) (*Key, personal.State, error) {
+func (k *Keyring) keyOf(ctx context.Context, h *part.Header) (*Key, personal.State, error) {
 	if err := k.refresh(ctx); err != nil {
 		return nil, 0, err
 	}
 	if key := k.cache.key(h.KeyID, k.opts.Now()); key != nil {
-		if key.compartment != h.Compartment() || key.generation != h.Generation {
+		if key.compartment != compartmentOf(h) || key.generation != h.Generation {
 			k.alarm(ctx, &k.alarms.tampered, "a sealed part names a key of another compartment", "key", h.KeyID.String())
 			return nil, personal.Tampered, nil
 		}
@@ -156,7 +181,7 @@ func (k *Keyring) keyOf(ctx context.Context, h *PartHeader) (*Key, personal.Stat
 
 // without tells erased from lost when there is no key: erased is only what a
 // fence names.
-func (k *Keyring) without(ctx context.Context, h *PartHeader) (*Key, personal.State, error) {
+func (k *Keyring) without(ctx context.Context, h *part.Header) (*Key, personal.State, error) {
 	fence, err := k.fenceOf(ctx, h.KeyID, nil)
 	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) {
 		k.alarm(ctx, &k.alarms.integrity, integrity.Error(), "key", h.KeyID.String())

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"lethe/internal/part"
 )
 
 // The root key file is one line: the prefix and 32 random bytes in base64.
@@ -102,9 +104,9 @@ func loadRoot(o *Options, stored bool) (cipher.AEAD, error) {
 		return nil, err
 	}
 	defer clear(key[:])
-	wrapping := expand(key[:], []byte("lethe/v1/root-wrap"))
+	wrapping := part.Expand(key[:], []byte("lethe/v1/root-wrap"))
 	defer clear(wrapping[:])
-	return newAEAD(wrapping[:])
+	return part.NewAEAD(wrapping[:])
 }
 
 // syncDir makes the names in a directory durable.

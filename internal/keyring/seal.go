@@ -1,98 +1,56 @@
 package keyring
 
 import (
-	"crypto/subtle"
 	"fmt"
-	"slices"
 
+	"lethe/domain"
 	"lethe/domain/personal"
+	"lethe/internal/part"
 )
 
-// PartContext is where a value is sealed: all of it is bound, so that a part
-// moved anywhere else does not open.
-type PartContext struct {
-	Stream  string
-	EventID [16]byte
-	Type    string // the event's, as stored
-	Version uint16 // of the type, as stored
-	Field   string // unique in its event
+// compartmentOf is a part's owner and group.
+func compartmentOf(h *part.Header) Compartment {
+	return Compartment{Owner: h.Owner, Group: domain.Name(h.Group)}
 }
 
 // Seal appends the part that holds plaintext to dst. Equal plaintexts give
 // different parts. The error is ErrDestroyed, or says that something exceeds
 // its bound.
-func (k *Keyring) Seal(dst []byte, key *Key, at PartContext, plaintext []byte) ([]byte, error) {
-	if len(plaintext) > MaxPlaintext || len(at.Field) > MaxField || at.Field == "" || len(at.Stream) > MaxOwner || len(at.Type) > 64 {
-		return nil, fmt.Errorf("sealing %s: it exceeds its bound", at.Field)
-	}
-	h := PartHeader{
-		Version: partVersion, KeyID: key.id, Owner: key.compartment.Owner, Group: key.compartment.Group,
+func (k *Keyring) Seal(dst []byte, key *Key, at part.Context, plaintext []byte) ([]byte, error) {
+	h := part.Header{
+		KeyID: key.id, Owner: key.compartment.Owner, Group: string(key.compartment.Group),
 		Generation: key.generation, Field: at.Field,
 	}
-	secret, ok := key.partSecret(&h, at.EventID)
+	secret, ok := key.secret(&h, at.EventID)
 	if !ok {
 		return nil, fmt.Errorf("sealing %s: %w", at.Field, ErrDestroyed)
 	}
 	defer clear(secret[:])
-	h.Commitment = expand(secret[:], []byte("commit"))
-	aeadKey := expand(secret[:], []byte("key"))
-	defer clear(aeadKey[:])
-	aead, err := newAEAD(aeadKey[:])
-	if err != nil {
-		return nil, err
-	}
-	dst = slices.Grow(dst, h.size()+nonceSize+len(plaintext)+tagSize)
-	return aead.Seal(appendHeader(dst, &h), nil, plaintext, aad(&h, &at)), nil
+	return part.Seal(dst, &secret, &h, &at, plaintext)
 }
 
-// open is the reverse of Seal; false means that the part does not authenticate.
-func (k *Key) open(h *PartHeader, ref *personal.Ref) (string, bool) {
-	secret, ok := k.partSecret(h, ref.EventID)
-	if !ok {
-		return "", false
-	}
-	defer clear(secret[:])
-	commitment := expand(secret[:], []byte("commit"))
-	if subtle.ConstantTimeCompare(commitment[:], h.Commitment[:]) != 1 {
-		return "", false
-	}
-	aeadKey := expand(secret[:], []byte("key"))
-	defer clear(aeadKey[:])
-	aead, err := newAEAD(aeadKey[:])
-	if err != nil {
-		return "", false
-	}
-	at := PartContext{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: ref.Version, Field: h.Field}
-	plaintext, err := aead.Open(nil, nil, h.body, aad(h, &at))
-	if err != nil {
-		return "", false
-	}
-	defer clear(plaintext)
-	return string(plaintext), true
-}
-
-// partSecret is S of the part format.
-func (k *Key) partSecret(h *PartHeader, eventID [16]byte) ([32]byte, bool) {
-	var scratch [384]byte
-	info := append(scratch[:0], "lethe/v1/part"...)
-	info = lp(info, eventID[:])
-	info = lp(lp(info, h.Owner), h.Group)
-	info = lp(lp32(info, h.Generation), h.Field)
+// secret is S of a part that the key seals; false when the key was destroyed.
+func (k *Key) secret(h *part.Header, eventID [16]byte) (part.Secret, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.dead {
-		return [32]byte{}, false
+		return part.Secret{}, false
 	}
-	return expand(k.dek[:], info), true
+	return h.Secret(k.dek[:], eventID), true
 }
 
-func aad(h *PartHeader, at *PartContext) []byte {
-	const fixed = 11*2 + 1 + len(at.EventID) + 2 + 4 + len(h.KeyID) // lengths, and what always has one
-	dst := make([]byte, 0, fixed+2*len(h.Owner)+len(at.Stream)+len(at.Type)+len(h.Field)+len(h.Group))
-	dst = lp(dst, []byte{h.Version})
-	dst = lp(lp(dst, h.Owner), at.Stream)
-	dst = lp(lp(dst, at.EventID[:]), at.Type)
-	dst = lp(dst, []byte{byte(at.Version >> 8), byte(at.Version)})
-	dst = lp(lp(lp(dst, h.Field), h.Owner), h.Group)
-	return lp(lp32(dst, h.Generation), h.KeyID[:])
+// open is the reverse of Seal and also gives the part's secret; false means
+// that the part does not authenticate.
+func (k *Key) open(h *part.Header, ref *personal.Ref) (text string, secret part.Secret, ok bool) {
+	secret, ok = k.secret(h, ref.EventID)
+	if !ok {
+		return "", secret, false
+	}
+	at := part.Context{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: ref.Version, Field: h.Field}
+	text, err := h.Open(secret[:], &at)
+	if err != nil {
+		clear(secret[:])
+		return "", secret, false
+	}
+	return text, secret, true
 }
