@@ -25,6 +25,9 @@ var (
 	ErrClosed = errors.New("the store is closed")
 	// ErrLocked: another process holds the data directory.
 	ErrLocked = errors.New("the data directory is in use by another process")
+	// ErrNoSection: the section is of another store, or was replaced. Ask for
+	// the sections again.
+	ErrNoSection = errors.New("the log has no such section")
 )
 
 // NoRevision stands for "no such stream" in a ConflictError.

@@ -205,6 +205,51 @@ func BenchmarkScan(b *testing.B) {
 	})
 }
 
+// BenchmarkSections compares workers that share the sections of a log with one
+// reader of it all: the shape of an audit.
+func BenchmarkSections(b *testing.B) {
+	s, err := segment.Open(b.TempDir(), segment.Options{SegmentBytes: 4 << 20})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	fillBench(b, s)
+	count := func(events func(func(*eventstore.Recorded, error) bool)) (n int64) {
+		for _, err := range events {
+			if err != nil {
+				b.Error(err)
+			}
+			n++
+		}
+		return n
+	}
+	measure := func(name string, round func() int64) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := int64(0)
+			for b.Loop() {
+				n += round()
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+	measure("all", func() int64 { return count(s.ReadAll(b.Context(), 0)) })
+	for _, workers := range []int{1, 2} {
+		measure(fmt.Sprintf("workers=%d", workers), func() int64 {
+			secs := s.Sections()
+			var next, n atomic.Int64
+			var wg sync.WaitGroup
+			for range workers {
+				wg.Go(func() {
+					for i := next.Add(1) - 1; i < int64(len(secs)); i = next.Add(1) - 1 {
+						n.Add(count(s.ReadSection(b.Context(), secs[i])))
+					}
+				})
+			}
+			wg.Wait()
+			return n.Load()
+		})
+	}
+}
+
 func BenchmarkStreamRead(b *testing.B) {
 	b.Run("raw", func(b *testing.B) {
 		l := openRaw(b)

@@ -44,6 +44,7 @@ type Store struct {
 
 	requests      sync.Pool // of *request
 	readers       sync.Pool // of *streamReader
+	walks         sync.Pool // of *sectionWalk
 	news          broadcast
 	committerDone chan struct{}
 	closeOnce     sync.Once
