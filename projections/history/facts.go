@@ -33,8 +33,8 @@ type Facts struct {
 	Import       domain.ID                 `json:"import,omitzero"`
 }
 
-// factsOf reads an event; false for those that are not of this view.
-func factsOf(e domain.Event) (Facts, bool) {
+// FactsOf reads an event; false for those that are not of this view.
+func FactsOf(e domain.Event) (Facts, bool) {
 	if f, ok := consentFacts(e); ok {
 		return f, true
 	}

@@ -48,7 +48,10 @@ var table = &projections.Table{
 		{Name: "source_system", Type: projections.Text},       // of an objection that was imported
 		{Name: "source_import", Type: projections.Bytes, Null: true},
 	},
-	Indexes: []projections.Index{{Name: "history_token", Columns: []string{"token", "position"}}},
+	Indexes: []projections.Index{
+		{Name: "history_token", Columns: []string{"token", "position"}},
+		{Name: "history_purpose", Columns: []string{"purpose", "token", "recorded", "effective"}}, // with the key, all that People asks
+	},
 }
 
 var partsTable = &projections.Table{
@@ -71,7 +74,7 @@ func (View) Name() string { return Name }
 
 // Schema is what its files hold.
 func (View) Schema() projections.Schema {
-	return projections.Schema{Version: 1, Tables: []*projections.Table{table, partsTable}}
+	return projections.Schema{Version: 2, Tables: []*projections.Table{table, partsTable}}
 }
 
 // Events are those that change what may be done with a person's data.
@@ -100,7 +103,7 @@ func (f *fold) Apply(tx projections.Tx, e *domain.Recorded) error {
 	if !ok {
 		return nil
 	}
-	facts, ok := factsOf(e.Event)
+	facts, ok := FactsOf(e.Event)
 	if !ok {
 		return nil
 	}
