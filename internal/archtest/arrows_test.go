@@ -35,6 +35,8 @@ func arrows() []arrow {
 		{"internal/auth", domain, "who may what is a rule"},
 		{"internal/react", []string{"domain", "eventstore", "internal/ledger"}, "reactors make commands and never open a value"},
 		{"internal/receipt", domain, "a pure function"},
+		{"internal/tlog", nil, "formats of a log, which anybody could have written"},
+		{"internal/tlog/tileclient", []string{"internal/tlog"}, "reads a log over HTTP"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
 		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/keyring", "internal/ledger", "internal/receipt", "internal/starter"}, "an edge"},
@@ -115,9 +117,11 @@ func TestForeignModules(t *testing.T) {
 		"github.com/nyaruka":              {"internal/keyring"},
 		"github.com/santhosh-tekuri":      {},
 		"github.com/google/uuid":          {"internal/app", "internal/cli"},
+		"github.com/cloudflare":           {"internal/tlog"},
+		"github.com/transparency-dev":     {}, // what the tests check against
 		"github.com/cockroachdb/apd":      {"domain", "internal", "projections"},
 		"database/sql":                    {"internal/keyring", "projections", "internal/bench"},
-		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd"},
+		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/tlog/tileclient"},
 		"crypto/aes":                      {"internal/part", "internal/httpapi"}, // an upload that waits on disk
 		"crypto/hkdf":                     {},
 		"encoding/gob":                    {},
