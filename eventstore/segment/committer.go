@@ -19,6 +19,7 @@ type committer struct {
 	stamp *stamper
 	ids   *recentIDs
 
+	era        uint32 // of the next event
 	ordinal    uint64 // of the last durable event
 	buf        []byte // the group under way
 	records    uint64
@@ -37,6 +38,9 @@ func (c *committer) run() {
 	for {
 		items, closing := c.st.queue.drain(c.used)
 		c.used = items
+		for _, job := range c.st.queue.takeJobs() {
+			job(c)
+		}
 		if len(items) == 0 && len(c.backlog) == 0 {
 			if closing {
 				return
@@ -194,7 +198,7 @@ func (c *committer) encode(r *request, t *tail) {
 }
 
 func (c *committer) position(ordinal uint64) eventstore.Position {
-	return makePosition(c.st.era, ordinal)
+	return makePosition(c.era, ordinal)
 }
 
 // write seals the group, writes it and syncs it. The error is classified:
@@ -209,7 +213,7 @@ func (c *committer) write(records uint64) error {
 		records: uint32(records), position: c.position(c.ordinal + 1), recorded: c.recorded, prev: c.w.prev,
 	}
 	if records == 0 {
-		h.position = c.position(c.ordinal)
+		h.position = c.st.positionOf(c.ordinal)
 	}
 	crc := h.seal(c.buf)
 	n := int64(len(c.buf))

@@ -36,6 +36,7 @@ type crashRun struct {
 	mu        sync.Mutex
 	attempted int
 	seen      int // acknowledged, or read after an unclean stop
+	raised    int // events before the second era, 0: it was not begun
 	closed    bool
 	failGroup bool // fail the next sync of a group
 	failure   error
@@ -79,7 +80,7 @@ func (r *crashRun) before(op, name string) error {
 // synced, and twice a random half of it.
 func (r *crashRun) crash(at string) {
 	r.mu.Lock()
-	seen, closed, failed := r.seen, r.closed, r.failure != nil
+	seen, raised, closed, failed := r.seen, r.raised, r.closed, r.failure != nil
 	r.checks++
 	n := uint64(r.checks)
 	r.mu.Unlock()
@@ -95,7 +96,7 @@ func (r *crashRun) crash(at string) {
 		r.mu.Lock()
 		attempted := r.attempted
 		r.mu.Unlock()
-		if err := checkCrash(clone, seen, attempted, closed); err != nil {
+		if err := checkCrash(clone, seen, attempted, raised, closed); err != nil {
 			r.mu.Lock()
 			r.failure = fmt.Errorf("power cut %s, keeping %d %%: %w", at, cfg.UnsyncedDataPercent, err)
 			r.mu.Unlock()
@@ -121,7 +122,7 @@ func crashStream(n int) string { return fmt.Sprintf("stream-%d", n%3) }
 
 // checkCrash opens what is left and requires the first events, in order, all
 // that were seen among them, and no complaint.
-func checkCrash(fs vfs.FS, seen, attempted int, closed bool) (err error) {
+func checkCrash(fs vfs.FS, seen, attempted, raised int, closed bool) (err error) {
 	var report error
 	s, err := segment.Open(crashDir, segment.Options{
 		FS: fs, SegmentBytes: 4 << 10, IdleMarker: -1,
@@ -144,6 +145,9 @@ func checkCrash(fs vfs.FS, seen, attempted int, closed bool) (err error) {
 		}
 		if rec.Revision != revisions[rec.Stream] {
 			return fmt.Errorf("event %d has revision %d", n, rec.Revision)
+		}
+		if era := rec.Position >> 40; (era == 1) != (raised > 0 && n > raised) {
+			return fmt.Errorf("event %d is of era %d", n, era)
 		}
 		revisions[rec.Stream]++
 	}
@@ -204,6 +208,16 @@ func (r *crashRun) append(s *segment.Store, n int) error {
 	return nil
 }
 
+func (r *crashRun) raise(s *segment.Store) error {
+	if err := s.RaiseEra(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.raised = r.seen
+	r.mu.Unlock()
+	return nil
+}
+
 func (r *crashRun) close(s *segment.Store) error {
 	if err := s.Close(); err != nil {
 		return err
@@ -244,8 +258,8 @@ func (r *crashRun) killed(s *segment.Store) (*segment.Store, error) {
 	return s, nil
 }
 
-// run is the whole story: a first start, full segments, an orderly stop, a
-// kill, and an orderly stop again.
+// run is the whole story: a first start, full segments, an orderly stop, a new
+// era, a kill, and an orderly stop again.
 func (r *crashRun) run(prepare func(fs vfs.FS) error) error {
 	if prepare != nil {
 		if err := prepare(r.fs); err != nil {
@@ -262,6 +276,11 @@ func (r *crashRun) run(prepare func(fs vfs.FS) error) error {
 	if err == nil {
 		if s, err = r.open(); err == nil {
 			err = r.append(s, 4)
+		}
+	}
+	if err == nil {
+		if err = r.raise(s); err == nil {
+			err = r.append(s, 2)
 		}
 	}
 	if err == nil {
@@ -310,6 +329,7 @@ var syncSites = []string{
 	"MANIFEST: writeFile < store < create < readManifest",
 	"MANIFEST: writeFile < store < markClean < close",
 	"MANIFEST: writeFile < store < open < Open",
+	"MANIFEST: writeFile < store < raiseEra < raiseEra",
 	"MANIFEST: writeFile < store < rewrite < secure",
 	"MANIFEST: writeFile < store < tryRoll < roll",
 	"directory: syncDir < create < readManifest < open",
@@ -321,6 +341,7 @@ var syncSites = []string{
 	"directory: syncDir < store < create < readManifest",
 	"directory: syncDir < store < markClean < close",
 	"directory: syncDir < store < open < Open",
+	"directory: syncDir < store < raiseEra < raiseEra",
 	"directory: syncDir < store < rewrite < secure",
 	"directory: syncDir < store < tryRoll < roll",
 	"segment: fillSegment < createSegment < newSegment < consider",

@@ -85,7 +85,7 @@ func FuzzSegment(f *testing.F) {
 		if at >= 0 && at < len(b) {
 			b[at] ^= x
 		}
-		scan, err := scanTail(vfs.NewMemFile(b), "fuzzed", &segmentEntry{Number: 1, First: 1, FirstGroup: 1})
+		scan, err := scanTail(vfs.NewMemFile(b), "fuzzed", &segmentEntry{Number: 1, First: 1, FirstGroup: 1}, []eraEntry{{0, 1}})
 		if err != nil {
 			return
 		}
@@ -99,14 +99,14 @@ func FuzzSegment(f *testing.F) {
 func TestEveryFlippedByteOfASegmentIsFound(t *testing.T) {
 	_, b := sampleSegment()
 	entry := &segmentEntry{Number: 1, First: 1, FirstGroup: 1}
-	whole, err := scanTail(vfs.NewMemFile(bytes.Clone(b)), "whole", entry)
+	whole, err := scanTail(vfs.NewMemFile(bytes.Clone(b)), "whole", entry, []eraEntry{{0, 1}})
 	require.NoError(t, err)
 	require.NoError(t, whole.fault)
 	require.Len(t, whole.offsets, 2)
 	for i := range whole.end {
 		c := bytes.Clone(b)
 		c[i] ^= 0x40
-		scan, err := scanTail(vfs.NewMemFile(c), "flipped", entry)
+		scan, err := scanTail(vfs.NewMemFile(c), "flipped", entry, []eraEntry{{0, 1}})
 		require.True(t, err != nil || scan.fault != nil, "byte %d", i)
 	}
 }

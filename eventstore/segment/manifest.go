@@ -162,6 +162,26 @@ func (m *manifest) last() *segmentEntry { return &m.Segments[len(m.Segments)-1] 
 
 func (m *manifest) era() uint32 { return m.Eras[len(m.Eras)-1].Era }
 
+// raiseEra begins an era with the event that has the ordinal first. One that
+// has no event yet is replaced.
+func (m *manifest) raiseEra(era uint32, first uint64) {
+	if last := &m.Eras[len(m.Eras)-1]; last.First == first {
+		last.Era = era
+		return
+	}
+	m.Eras = append(m.Eras, eraEntry{Era: era, First: first})
+}
+
+// positionIn gives the position that the eras give to an ordinal; 0 for none.
+func positionIn(eras []eraEntry, ordinal uint64) eventstore.Position {
+	for i := len(eras) - 1; i >= 0; i-- {
+		if ordinal > 0 && eras[i].First <= ordinal {
+			return makePosition(eras[i].Era, ordinal)
+		}
+	}
+	return 0
+}
+
 // store replaces MANIFEST durably.
 func (m *manifest) store(fs vfs.FS, dir string) error {
 	b, err := m.encode()

@@ -63,7 +63,8 @@ func (s *Store) open() error {
 	if err := s.readManifest(); err != nil {
 		return err
 	}
-	s.id, s.era, s.eras = decodeLogID(s.manifest), s.manifest.era(), s.manifest.Eras
+	s.id = decodeLogID(s.manifest)
+	s.eras.Store(&s.manifest.Eras)
 	at, err := s.openIndex()
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s *Store) open() error {
 	s.indexer = newIndexer(s.index, s.tails, at, s.fs, s.dir, s.opts.IndexReserve, s.fail)
 	s.comm = &committer{
 		st: s, w: w, stamp: newStamper(&s.opts, last, s.report), ids: ids,
-		ordinal: s.ordinal.Load(), needMarker: s.ordinal.Load() > 0,
+		era: s.manifest.era(), ordinal: s.ordinal.Load(), needMarker: s.ordinal.Load() > 0,
 	}
 	go s.indexer.run()
 	go s.comm.run()

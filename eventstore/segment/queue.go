@@ -47,6 +47,7 @@ type queue struct {
 	mu      sync.Mutex
 	items   []*request
 	spare   []*request
+	jobs    []func(*committer)
 	closing bool
 	wake    chan struct{}
 	timer   *time.Timer // of await; one client's every append passes there
@@ -67,6 +68,29 @@ func (q *queue) push(r *request) error {
 		q.signal()
 	}
 	return nil
+}
+
+// do hands the committer something to do between two groups.
+func (q *queue) do(job func(*committer)) error {
+	q.mu.Lock()
+	if q.closing {
+		q.mu.Unlock()
+		return eventstore.ErrClosed
+	}
+	q.jobs = append(q.jobs, job)
+	q.mu.Unlock()
+	q.signal()
+	return nil
+}
+
+// takeJobs comes after drain, so that what was handed over before the closing
+// is done.
+func (q *queue) takeJobs() []func(*committer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	jobs := q.jobs
+	q.jobs = nil
+	return jobs
 }
 
 func (q *queue) signal() {

@@ -44,18 +44,21 @@ func (s *Store) readable(ctx context.Context, ask bool) error {
 // Subscribe implements eventstore.Store.
 func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) iter.Seq2[eventstore.Message, error] {
 	return func(yield func(eventstore.Message, error) bool) {
-		c := cursor{st: s, next: s.ordinalUpTo(after) + 1}
+		c := cursor{st: s}
 		defer c.close()
 		caughtUp := false
 		for {
 			news := s.news.wait() // before looking, so that nothing slips between
-			head := eventstore.Position(s.position.Load())
-			if !s.deliver(ctx, &c, yield) {
+			last := s.ordinal.Load()
+			if c.seg == nil { // Nothing was given yet: the era may have been raised since.
+				c.next = s.ordinalUpTo(after) + 1
+			}
+			if c.next <= last && !s.deliver(ctx, &c, yield) {
 				return
 			}
 			if !caughtUp {
 				caughtUp = true
-				if !yield(eventstore.Message{CaughtUp: true, Position: max(head, after)}, nil) {
+				if !yield(eventstore.Message{CaughtUp: true, Position: max(s.positionOf(last), after)}, nil) {
 					return
 				}
 			}

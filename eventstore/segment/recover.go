@@ -26,7 +26,7 @@ func (s *Store) recover(at checkpoint) (*writer, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("opening the last segment: %w", err)
 	}
-	t, err := scanTail(f, name, e)
+	t, err := scanTail(f, name, e, s.manifest.Eras)
 	if err == nil {
 		err = s.judge(t, at)
 	}
@@ -101,6 +101,7 @@ func headerOf(f vfs.File, name string) (segmentHeader, error) {
 type tailScan struct {
 	name     string
 	entry    segmentEntry
+	eras     []eraEntry
 	header   segmentHeader
 	size     int64
 	offsets  []uint32
@@ -114,7 +115,7 @@ type tailScan struct {
 }
 
 // scanTail reads the last segment up to the first byte that is no valid group.
-func scanTail(f vfs.File, name string, e *segmentEntry) (*tailScan, error) {
+func scanTail(f vfs.File, name string, e *segmentEntry, eras []eraEntry) (*tailScan, error) {
 	h, err := headerOf(f, name)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func scanTail(f vfs.File, name string, e *segmentEntry) (*tailScan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking at %s: %w", name, err)
 	}
-	t := &tailScan{name: name, entry: *e, header: h, size: info.Size(), recorded: e.Floor}
+	t := &tailScan{name: name, entry: *e, eras: eras, header: h, size: info.Size(), recorded: e.Floor}
 	var r groupReader
 	r.start(f, name, h, e.FirstGroup, t.size)
 	for r.off+groupHeaderSize <= r.end {
@@ -142,9 +143,7 @@ func scanTail(f vfs.File, name string, e *segmentEntry) (*tailScan, error) {
 			return nil, err
 		}
 		if err := t.take(&gh, group, base); err != nil {
-			t.fault = err
-			r.off, r.number = base, gh.number
-			break
+			return nil, err
 		}
 	}
 	if t.fault == nil {
@@ -154,13 +153,13 @@ func scanTail(f vfs.File, name string, e *segmentEntry) (*tailScan, error) {
 	return t, t.inspectRest(f)
 }
 
-// take notes a valid group; its records must follow those before.
+// take notes a valid group; its records must follow those before. A group that
+// is whole and says something else was not torn by a crash, so it is never cut.
 func (t *tailScan) take(h *groupHeader, group []byte, base int64) error {
 	bad := func(what string) error {
 		return &eventstore.CorruptError{File: t.name, Offset: base, What: what}
 	}
-	_, ord := splitPosition(h.position)
-	if h.records > 0 && ord != t.entry.First+uint64(len(t.offsets)) {
+	if h.records > 0 && h.position != positionIn(t.eras, t.entry.First+uint64(len(t.offsets))) {
 		return bad("the group's position does not follow")
 	}
 	offsets, err := appendOffsets(t.offsets, h, group, base)
@@ -364,12 +363,8 @@ func (s *Store) install(t *tailScan) {
 	s.position.Store(uint64(s.positionOf(t.ordinal())))
 }
 
-// positionOf gives the position of an event that is there; 0 for none.
+// positionOf gives the position of an event that is there;
+// 0 for none.
 func (s *Store) positionOf(ordinal uint64) eventstore.Position {
-	for i := len(s.eras) - 1; i >= 0; i-- {
-		if ordinal > 0 && s.eras[i].First <= ordinal {
-			return makePosition(s.eras[i].Era, ordinal)
-		}
-	}
-	return 0
+	return positionIn(*s.eras.Load(), ordinal)
 }

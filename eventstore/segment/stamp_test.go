@@ -62,7 +62,8 @@ func TestStampsAfterARestartWithAnEarlierClock(t *testing.T) {
 
 func TestPositionsOfSeveralEras(t *testing.T) {
 	// A restore lost what followed ordinal 4 in era 0; era 2 goes on at 5.
-	s := &Store{eras: []eraEntry{{0, 1}, {2, 5}}}
+	s := new(Store)
+	s.eras.Store(&[]eraEntry{{0, 1}, {2, 5}})
 	for _, test := range []struct {
 		p    eventstore.Position
 		want uint64

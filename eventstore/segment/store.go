@@ -22,9 +22,8 @@ type Store struct {
 	dir  string
 	log  *slog.Logger
 	lock io.Closer // nil when reading a medium that cannot be locked
-	era  uint32
-	eras []eraEntry
 	id   [16]byte
+	eras atomic.Pointer[[]eraEntry] // those of manifest, for readers
 
 	index   *index
 	indexer *indexer
@@ -178,8 +177,9 @@ func (s *Store) CountAfter(p eventstore.Position) uint64 {
 // can have. In the present era that may lie beyond the end of the log.
 func (s *Store) ordinalUpTo(p eventstore.Position) uint64 {
 	era, ordinal := splitPosition(p)
-	for i := len(s.eras) - 1; i >= 0; i-- {
-		e := s.eras[i]
+	eras := *s.eras.Load()
+	for i := len(eras) - 1; i >= 0; i-- {
+		e := eras[i]
 		if e.Era > era {
 			continue
 		}
@@ -187,8 +187,8 @@ func (s *Store) ordinalUpTo(p eventstore.Position) uint64 {
 			ordinal = 1<<eraBits - 1
 		}
 		ordinal = max(ordinal, e.First-1)
-		if i+1 < len(s.eras) {
-			ordinal = min(ordinal, s.eras[i+1].First-1)
+		if i+1 < len(eras) {
+			ordinal = min(ordinal, eras[i+1].First-1)
 		}
 		return ordinal
 	}
