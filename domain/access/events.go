@@ -40,17 +40,18 @@ type Door string
 
 // Doors.
 const (
-	Read    Door = "read"
-	Lookup  Door = "lookup"
-	List    Door = "list"
-	History Door = "history"
-	Receipt Door = "receipt"
-	Export  Door = "export"
+	Read     Door = "read"
+	Lookup   Door = "lookup"
+	List     Door = "list"
+	History  Door = "history"
+	Receipt  Door = "receipt"
+	Export   Door = "export"
+	Evidence Door = "evidence" // what opens single values was handed over, beside their proof
 )
 
 // Valid reports whether d is a known kind of request.
 func (d Door) Valid() bool {
-	return slices.Contains([]Door{Read, Lookup, List, History, Receipt, Export}, d)
+	return slices.Contains([]Door{Read, Lookup, List, History, Receipt, Export, Evidence}, d)
 }
 
 // Reason is why an access was denied: a controlled list.

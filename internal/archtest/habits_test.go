@@ -12,11 +12,14 @@ import (
 // Values are opened in two places: to decide, and to disclose after the
 // access was recorded. Both go through the codec's OpenValue; nothing else
 // names it, and nobody else opens a part by the keyring itself. The benchmark
-// may, of the made-up people in a ledger of its own.
+// may, of the made-up people in a ledger of its own. What opens a value
+// elsewhere, its secret, leaves by the door alone.
 func TestWhoOpensValues(t *testing.T) {
 	openers := []string{"internal/ledger", "internal/disclose", "internal/bench"}
-	for _, f := range load(t) {
-		if f.test || within(f.pkg, "internal/codec", "internal/keyring", "eventstore") { // the store's Open is of files
+	files := load(t)
+	holders := holdersOfValues(files)
+	for _, f := range files {
+		if f.test || !holders[f.pkg] || within(f.pkg, "internal/codec", "internal/keyring") {
 			continue
 		}
 		packages := map[string]bool{}
@@ -25,6 +28,9 @@ func TestWhoOpensValues(t *testing.T) {
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {
 			sel, ok := n.(*ast.SelectorExpr)
+			if ok && sel.Sel.Name == "SecretOf" {
+				assert.True(t, within(f.pkg, "internal/disclose"), "%s: the secret of a value is given by the door only", f.at(sel))
+			}
 			if !ok || within(f.pkg, openers...) {
 				return true
 			}
@@ -35,12 +41,34 @@ func TestWhoOpensValues(t *testing.T) {
 			}
 			return true
 		})
+		if _, ok := f.imports[module+"/internal/keyring"]; ok {
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					assert.NotEqual(t, "Secret", sel.Sel.Name, "%s: the keyring is asked for a secret by the codec only", f.at(sel))
+				}
+				return true
+			})
+		}
 		f.calls(module+"/internal/keyring", func(name string, call *ast.CallExpr) {
 			if name == "Open" {
 				assert.True(t, within(f.pkg, "internal/app", "internal/bench"), "%s: the keyring is built by the composition root", f.at(call))
 			}
 		})
 	}
+}
+
+// holdersOfValues are the packages that can name a sealed value or what opens
+// it. What others open is a file, a note or a part by its secret.
+func holdersOfValues(files []file) map[string]bool {
+	holders := map[string]bool{}
+	for _, f := range files {
+		for _, p := range []string{"domain/personal", "internal/keyring", "internal/codec"} {
+			if _, ok := f.imports[module+"/"+p]; ok && !f.test {
+				holders[f.pkg] = true
+			}
+		}
+	}
+	return holders
 }
 
 // lastName is the identifier that an expression ends with: b.c of a.b.c is c.

@@ -137,15 +137,12 @@ func (c *Codec) places(stream string, event domain.Event) *places {
 		}
 	}
 	for i, s := range slots {
-		p := place{Slot: s, key: s.Field, of: keyring.Compartment{Owner: s.Owner, Group: domain.Name(s.Group)}}
+		p := place{Slot: s, key: PartName(s.Field, occurrences(slots[:i], s.Field)), of: keyring.Compartment{Owner: s.Owner, Group: domain.Name(s.Group)}}
 		if s.Owner == "" {
 			p.of.Owner = stream
 		}
 		if s.Group == "" {
 			p.of.Group = ps.group
-		}
-		if n := occurrences(slots[:i], s.Field); n > 0 {
-			p.key += "#" + strconv.Itoa(n)
 		}
 		ps.all = append(ps.all, p)
 	}
@@ -158,6 +155,15 @@ func (c *Codec) release(ps *places) {
 	clear(ps.all)
 	ps.slots, ps.all = ps.slots[:0], ps.all[:0]
 	c.free.Put(ps)
+}
+
+// PartName is the name in the part of an event's value of a field, n of which
+// come before it in the event.
+func PartName(field string, n int) string {
+	if n == 0 {
+		return field
+	}
+	return field + "#" + strconv.Itoa(n)
 }
 
 func occurrences(slots []personal.Slot, field string) (n int) {

@@ -332,6 +332,7 @@ func TestRepeatedFieldsKeepTheirPlaces(t *testing.T) {
 		fields = append(fields, h.Field)
 	}
 	require.Equal(t, []string{"email", "email#2", "email#3"}, fields)
+	require.Equal(t, fields, []string{PartName("email", 0), PartName("email", 2), PartName("email", 3)})
 	opened := func() []string {
 		got, err := c.Decode(recorded(d, stored))
 		require.NoError(t, err)
@@ -348,6 +349,36 @@ func TestRepeatedFieldsKeepTheirPlaces(t *testing.T) {
 	require.Equal(t, []string{"first", "-", "third", "fourth", "-"}, opened())
 	stored.Sealed[0], stored.Sealed[2] = stored.Sealed[2], stored.Sealed[0] // order does not matter
 	require.Equal(t, []string{"first", "-", "third", "fourth", "-"}, opened())
+}
+
+// TestTheSecretOfAValueOpensItsPart, found by the index that is kept with it.
+func TestTheSecretOfAValueOpensItsPart(t *testing.T) {
+	c, k := newCodec(t), newKeyring(t)
+	d := profile("first", "second", "third")
+	d.Event.(*subject.FieldsRecorded).Items[1].Value = personal.Value{}
+	stored, err := encode(t, c, k, d)
+	require.NoError(t, err)
+	got, err := c.Decode(recorded(d, stored))
+	require.NoError(t, err)
+	var opened []string
+	for _, s := range got.Event.Personal(nil) {
+		secret, state, err := c.SecretOf(t.Context(), k, *s.Value)
+		require.NoError(t, err)
+		if s.Value.IsZero() {
+			require.Equal(t, personal.Absent, state)
+			require.Zero(t, [32]byte(secret))
+			continue
+		}
+		require.Equal(t, personal.Present, state)
+		sealed := stored.Sealed[s.Value.Ref().Index]
+		field, _ := part.Field(sealed)
+		text, err := part.Open(secret[:], sealed, part.Context{
+			Stream: d.Stream, EventID: d.ID, Type: stored.Type, Version: stored.Version, Field: string(field),
+		})
+		require.NoError(t, err)
+		opened = append(opened, text)
+	}
+	require.Equal(t, []string{"first", "third"}, opened)
 }
 
 func TestDecodeNoticesWhatIsNotAsStored(t *testing.T) {

@@ -122,7 +122,7 @@ func cloneRefs(r *eventstore.Recorded) []personal.Ref {
 		start := len(buf)
 		buf = append(buf, p...)
 		refs[i] = personal.Ref{
-			Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
+			Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version, Index: uint8(i), //nolint:gosec // at most 256 parts
 			Part: buf[start:len(buf):len(buf)],
 		}
 	}
@@ -137,7 +137,7 @@ func (c *Codec) DigestPart(r *eventstore.Recorded) *personal.Ref {
 		return nil
 	}
 	return &personal.Ref{
-		Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
+		Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version, Index: uint8(at), //nolint:gosec // at most 256 parts
 		Part: append([]byte(nil), r.Sealed[at]...),
 	}
 }
@@ -159,4 +159,21 @@ func (c *Codec) OpenValue(ctx context.Context, o Opener, v personal.Value) (pers
 		return personal.Value{}, err
 	}
 	return c.upcastValue(v.Ref(), opened)
+}
+
+// Discloser gives the secret of one sealed value; the keyring is one.
+type Discloser interface {
+	Secret(ctx context.Context, ref *personal.Ref) (part.Secret, personal.State, error)
+}
+
+// SecretOf gives what opens a sealed value and no other, once it was seen to
+// open it. The state is Present when there is a secret, else why there is
+// none: Erased, KeyMissing or Tampered. Values in any other state than Sealed
+// have no secret and keep their state. What was given cannot be taken back:
+// who calls it has recorded for whom.
+func (c *Codec) SecretOf(ctx context.Context, k Discloser, v personal.Value) (part.Secret, personal.State, error) {
+	if v.State() != personal.Sealed {
+		return part.Secret{}, v.State(), nil
+	}
+	return k.Secret(ctx, v.Ref())
 }

@@ -58,7 +58,7 @@ var _ = []struct{}{
 	known(catalogue.Adequacy, catalogue.Derogation),
 	known(catalogue.Claims, catalogue.GreatInterest),
 	known(access.Store, access.Disclose),
-	known(access.Read, access.Export),
+	known(access.Read, access.Export, access.Evidence),
 	known(access.UnknownSubject, access.BadRecipient),
 	known(principal.Admin, principal.Service),
 	known(principal.User, principal.Program),

@@ -71,6 +71,8 @@ type Opened struct {
 	State    *subject.State
 	Fields   []Field
 	Revision uint64
+
+	opens []domain.Name // the fields that are going to be opened, as recorded
 }
 
 // Answer is the door's whole answer. Access is the event that recorded it,
@@ -91,16 +93,13 @@ func (d *Door) Open(ctx context.Context, ask Ask) (Answer, error) {
 	}
 	judged := make([]Opened, 0, len(ask.Tokens))
 	for _, token := range ask.Tokens {
-		o, err := d.judge(ctx, cat, token, ask)
+		people, err := d.People(ctx, token)
 		if err != nil {
 			return Answer{}, err
 		}
-		judged = append(judged, o)
+		judged = append(judged, d.judge(cat, people, token, ask))
 	}
-	if err := d.refuse(ctx, ask, judged); err != nil {
-		return Answer{}, err
-	}
-	res, id, err := d.record(ctx, ask, judged)
+	answer, err := d.grant(ctx, ask, judged)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -110,6 +109,19 @@ func (d *Door) Open(ctx context.Context, ask Ask) (Answer, error) {
 				return Answer{}, err
 			}
 		}
+	}
+	return answer, nil
+}
+
+// grant records the refusals, and then, durably, the access to those who are
+// left: nothing is opened before it has returned.
+func (d *Door) grant(ctx context.Context, ask Ask, judged []Opened) (Answer, error) {
+	if err := d.refuse(ctx, ask, judged); err != nil {
+		return Answer{}, err
+	}
+	res, id, err := d.record(ctx, ask, judged)
+	if err != nil {
+		return Answer{}, err
 	}
 	return Answer{Subjects: judged, Access: id, Position: res.Position}, nil
 }
@@ -190,11 +202,7 @@ func (d *Door) turnAway(ctx context.Context, ask Ask, why access.Reason, err err
 	return err
 }
 
-func (d *Door) judge(ctx context.Context, cat *catalogue.State, token domain.Token, ask Ask) (Opened, error) {
-	people, err := d.People(ctx, token)
-	if err != nil {
-		return Opened{}, err
-	}
+func (d *Door) judge(cat *catalogue.State, people []subject.Record, token domain.Token, ask Ask) Opened {
 	now := d.ledger.Now()
 	o := Opened{Token: token, State: people[0].State}
 	o.Answer = subject.MayProcess(cat, people, subject.Question{
@@ -204,7 +212,10 @@ func (d *Door) judge(ctx context.Context, cat *catalogue.State, token domain.Tok
 	if o.State != nil {
 		o.Revision = o.State.Revision()
 	}
-	return o, nil
+	if o.Answer.Allowed {
+		o.opens = d.opens(ask, &o)
+	}
+	return o
 }
 
 // refuse records the people who were refused, and fails when nobody is left.
@@ -261,15 +272,15 @@ func (d *Door) record(ctx context.Context, ask Ask, judged []Opened) (eventstore
 		}
 		granted.Version = a.Version
 		granted.Subjects = append(granted.Subjects, access.Subject{
-			Token: judged[i].Token, Fields: d.opens(ask, &judged[i]), Basis: a.Basis,
+			Token: judged[i].Token, Fields: judged[i].opens, Basis: a.Basis,
 		})
 	}
 	return d.ledger.Record(ctx, access.Stream(ask.Caller.Principal, d.ledger.Now()), d.request(ask), granted)
 }
 
 // opens lists the allowed fields that the person has a value of, and for an
-// officer's history the evidence and reasons: what is going to be opened, and
-// no more.
+// officer's look at history also evidence and reasons: what is going to be
+// opened, and no more.
 func (d *Door) opens(ask Ask, o *Opened) []domain.Name {
 	has := map[domain.Name]bool{}
 	now := d.ledger.Now()
@@ -282,7 +293,7 @@ func (d *Door) opens(ask Ask, o *Opened) []domain.Name {
 			fields = append(fields, f)
 		}
 	}
-	if ask.Door == access.History && ask.Caller.Has(principal.Officer) {
+	if (ask.Door == access.History || ask.Door == access.Evidence) && ask.Caller.Has(principal.Officer) {
 		for f := range builtIns(o.State, ask.Purpose) {
 			if !slices.Contains(fields, f) {
 				fields = append(fields, f)
@@ -325,11 +336,16 @@ func (d *Door) reveal(ctx context.Context, v personal.Value) (personal.Value, er
 	if err != nil {
 		return personal.Value{}, domain.Internal("opening a sealed value", err)
 	}
-	if s := opened.State(); s == personal.KeyMissing || s == personal.Tampered {
+	d.alarm(ctx, v, opened.State())
+	return opened, nil
+}
+
+// alarm logs that a sealed value could neither be opened nor was erased.
+func (d *Door) alarm(ctx context.Context, v personal.Value, s personal.State) {
+	if s == personal.KeyMissing || s == personal.Tampered {
 		d.log.ErrorContext(ctx, "ALARM: a sealed value cannot be read and was not erased",
 			"state", s.String(), "stream", v.Ref().Stream, "type", v.Ref().Type)
 	}
-	return opened, nil
 }
 
 // Close records the refusals that were only counted so far.

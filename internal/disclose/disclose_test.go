@@ -28,6 +28,7 @@ import (
 
 type house struct {
 	t     *testing.T
+	dir   string
 	ctx   context.Context
 	store *faultstore.Store
 	keys  *keyring.Keyring
@@ -53,7 +54,7 @@ func open(t *testing.T) *house {
 	log := slog.New(slog.DiscardHandler)
 	l, err := ledger.New(ledger.Options{Store: store, Keys: keys, Codec: c, Now: time.Now, Rand: rand.Reader, Logger: log})
 	require.NoError(t, err)
-	h := &house{t: t, ctx: ctx, store: store, keys: keys, codec: c, l: l, door: disclose.New(l, c, keys, log)}
+	h := &house{t: t, dir: dir, ctx: ctx, store: store, keys: keys, codec: c, l: l, door: disclose.New(l, c, keys, log)}
 	t.Cleanup(func() {
 		require.NoError(t, store.Close())
 		require.NoError(t, keys.Close())

@@ -29,7 +29,6 @@ func (d *Door) History(ctx context.Context, ask Ask, token domain.Token) ([]Past
 		return nil, Answer{}, err
 	}
 	o := answer.Subjects[0]
-	opens := d.opens(ask, &o)
 	var past []Past
 	for _, rec := range o.State.Entries() {
 		seen := map[string]int{}
@@ -37,7 +36,7 @@ func (d *Door) History(ctx context.Context, ask Ask, token domain.Token) ([]Past
 			i := seen[slot.Field]
 			seen[slot.Field]++
 			field := domain.Name(slot.Field)
-			if slot.Value.State() == personal.Absent || !slices.Contains(opens, field) || !concerns(rec.Event, ask.Purpose) {
+			if slot.Value.State() == personal.Absent || !slices.Contains(o.opens, field) || !concerns(rec.Event, ask.Purpose) {
 				continue
 			}
 			v, err := d.reveal(ctx, *slot.Value)

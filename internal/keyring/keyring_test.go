@@ -173,6 +173,52 @@ func TestMovedPartIsTampered(t *testing.T) {
 	require.NotZero(t, k.Alarms().Tampered)
 }
 
+// TestSecretIsGivenOnlyIfItOpens: the outcomes of opening, and S only beside a
+// part that it opens.
+func TestSecretIsGivenOnlyIfItOpens(t *testing.T) {
+	o := options(t)
+	k := open(t, o)
+	ref, other := sealed(t, k, one(t, k, compartment(1)), 1, "x"), sealed(t, k, one(t, k, compartment(2)), 1, "y")
+	require.NoError(t, k.Close())
+	before := copyDir(t, o.Dir)
+	k = open(t, o)
+	lost := sealed(t, k, one(t, k, compartment(3)), 1, "z")
+	secretOf := func(k *Keyring, ref *personal.Ref) (part.Secret, personal.State) {
+		secret, state, err := k.Secret(t.Context(), ref)
+		require.NoError(t, err)
+		return secret, state
+	}
+	at := part.Context{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: 1, Field: "email"}
+	secret, state := secretOf(k, ref)
+	require.Equal(t, personal.Present, state)
+	text, err := part.Open(secret[:], ref.Part, at)
+	require.NoError(t, err)
+	require.Equal(t, "x", text)
+	at.Stream = other.Stream
+	_, err = part.Open(secret[:], other.Part, at)
+	require.ErrorIs(t, err, part.ErrSecret)
+
+	moved := *ref
+	moved.Type = "FieldsRectified"
+	for _, wrong := range []*personal.Ref{&moved, {Part: []byte("junk")}} {
+		secret, state = secretOf(k, wrong)
+		require.Equal(t, personal.Tampered, state)
+		require.Zero(t, [32]byte(secret))
+	}
+	destroy(t, k, compartment(1))
+	secret, state = secretOf(k, ref)
+	require.Equal(t, personal.Erased, state)
+	require.Zero(t, [32]byte(secret))
+	require.NoError(t, k.Close())
+
+	o.Dir, o.LookupDir = before, t.TempDir()
+	secret, state = secretOf(open(t, o), lost)
+	require.Equal(t, personal.KeyMissing, state)
+	require.Zero(t, [32]byte(secret))
+	_, _, err = k.Secret(t.Context(), other)
+	require.Error(t, err, "nothing is known of a value when the store cannot be read")
+}
+
 func TestConcurrentFirstUse(t *testing.T) {
 	k := open(t, options(t))
 	refs := make([]*personal.Ref, 100)
