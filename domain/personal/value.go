@@ -43,7 +43,6 @@ type Ref struct {
 	EventID [16]byte
 	Type    string // as stored, before any upcaster
 	Version uint16 // as stored
-	Index   uint8  // the part's place among the event's; a view does not keep it
 	Part    []byte // header and ciphertext, as stored
 }
 

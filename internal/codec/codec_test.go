@@ -351,7 +351,7 @@ func TestRepeatedFieldsKeepTheirPlaces(t *testing.T) {
 	require.Equal(t, []string{"first", "-", "third", "fourth", "-"}, opened())
 }
 
-// TestTheSecretOfAValueOpensItsPart, found by the index that is kept with it.
+// TestTheSecretOfAValueOpensItsPart, which is found by its name.
 func TestTheSecretOfAValueOpensItsPart(t *testing.T) {
 	c, k := newCodec(t), newKeyring(t)
 	d := profile("first", "second", "third")
@@ -361,7 +361,7 @@ func TestTheSecretOfAValueOpensItsPart(t *testing.T) {
 	got, err := c.Decode(recorded(d, stored))
 	require.NoError(t, err)
 	var opened []string
-	for _, s := range got.Event.Personal(nil) {
+	for i, s := range got.Event.Personal(nil) {
 		secret, state, err := c.SecretOf(t.Context(), k, *s.Value)
 		require.NoError(t, err)
 		if s.Value.IsZero() {
@@ -370,10 +370,9 @@ func TestTheSecretOfAValueOpensItsPart(t *testing.T) {
 			continue
 		}
 		require.Equal(t, personal.Present, state)
-		sealed := stored.Sealed[s.Value.Ref().Index]
-		field, _ := part.Field(sealed)
-		text, err := part.Open(secret[:], sealed, part.Context{
-			Stream: d.Stream, EventID: d.ID, Type: stored.Type, Version: stored.Version, Field: string(field),
+		field := PartName(s.Field, i)
+		text, err := part.Open(secret[:], stored.Sealed[findPart(stored.Sealed, field, 0)], part.Context{
+			Stream: d.Stream, EventID: d.ID, Type: stored.Type, Version: stored.Version, Field: field,
 		})
 		require.NoError(t, err)
 		opened = append(opened, text)

@@ -122,7 +122,7 @@ func cloneRefs(r *eventstore.Recorded) []personal.Ref {
 		start := len(buf)
 		buf = append(buf, p...)
 		refs[i] = personal.Ref{
-			Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version, Index: uint8(i), //nolint:gosec // at most 256 parts
+			Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
 			Part: buf[start:len(buf):len(buf)],
 		}
 	}
@@ -137,7 +137,7 @@ func (c *Codec) DigestPart(r *eventstore.Recorded) *personal.Ref {
 		return nil
 	}
 	return &personal.Ref{
-		Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version, Index: uint8(at), //nolint:gosec // at most 256 parts
+		Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
 		Part: append([]byte(nil), r.Sealed[at]...),
 	}
 }

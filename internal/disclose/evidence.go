@@ -18,9 +18,8 @@ import (
 // Disclosed is what a bundle of evidence may hold of one sealed value.
 type Disclosed struct {
 	EventID domain.ID
-	Field   string // the part's: the event's second value of a field has "#1" behind it
+	Field   string // the part's, one of its event's: the second value of a field has "#1" behind it
 	Index   int    // among the event's values of the field
-	Part    int    // the part's place among the event's; -1 when the store has dropped them
 	// State is Present when there is a secret, else why there is none:
 	// Erased, KeyMissing or Tampered. The latter two are alarms, and logged.
 	State  personal.State
@@ -177,19 +176,14 @@ func (d *Door) secrets(
 // disclose gives a value's secret when it is to be opened, else only how the
 // value is.
 func (d *Door) disclose(ctx context.Context, v personal.Value, opens bool) (Disclosed, error) {
-	of := Disclosed{Part: -1, State: v.State()}
-	if v.State() == personal.Sealed {
-		of.Part = int(v.Ref().Index)
-	}
 	if !opens {
 		opened, err := d.reveal(ctx, v)
-		of.State = opened.State()
-		return of, err
+		return Disclosed{State: opened.State()}, err
 	}
-	var err error
-	if of.Secret, of.State, err = d.codec.SecretOf(ctx, d.keys, v); err != nil {
+	secret, state, err := d.codec.SecretOf(ctx, d.keys, v)
+	if err != nil {
 		return Disclosed{}, domain.Internal("opening a sealed value", err)
 	}
-	d.alarm(ctx, v, of.State)
-	return of, nil
+	d.alarm(ctx, v, state)
+	return Disclosed{State: state, Secret: secret}, nil
 }

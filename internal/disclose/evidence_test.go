@@ -85,17 +85,16 @@ func (h *house) opened(token domain.Token, given []disclose.Disclosed) (texts []
 			continue
 		}
 		for id, rec := range events {
-			for i, sealed := range rec.Sealed {
+			for _, sealed := range rec.Sealed {
 				field, ok := part.Field(sealed)
 				require.True(h.t, ok)
 				at := part.Context{Stream: rec.Stream, EventID: rec.ID, Type: rec.Type, Version: rec.Version, Field: string(field)}
 				text, err := part.Open(d.Secret[:], sealed, at)
-				if id != d.EventID || i != d.Part {
+				if id != d.EventID || string(field) != d.Field {
 					require.ErrorIs(h.t, err, part.ErrSecret)
 					continue
 				}
 				require.NoError(h.t, err)
-				require.Equal(h.t, d.Field, string(field))
 				texts = append(texts, d.Field+" "+text)
 			}
 		}
