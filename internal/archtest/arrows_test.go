@@ -37,6 +37,7 @@ func arrows() []arrow {
 		{"internal/receipt", domain, "a pure function"},
 		{"internal/tlog", nil, "formats of a log, which anybody could have written"},
 		{"internal/tlog/tileclient", []string{"internal/tlog"}, "reads a log over HTTP"},
+		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
 		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/keyring", "internal/ledger", "internal/receipt", "internal/starter"}, "an edge"},
@@ -121,7 +122,7 @@ func TestForeignModules(t *testing.T) {
 		"github.com/transparency-dev":     {}, // what the tests check against
 		"github.com/cockroachdb/apd":      {"domain", "internal", "projections"},
 		"database/sql":                    {"internal/keyring", "projections", "internal/bench"},
-		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/tlog/tileclient"},
+		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/tlog/tileclient", "internal/witness"},
 		"crypto/aes":                      {"internal/part", "internal/httpapi"}, // an upload that waits on disk
 		"crypto/hkdf":                     {},
 		"encoding/gob":                    {},

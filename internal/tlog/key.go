@@ -37,11 +37,11 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("signature type 0x%02x", byte(a))
 }
 
-// logSigns reports whether a log may sign its checkpoints this way.
-func (a Algorithm) logSigns() bool { return a == Ed25519 || a == CosignMLDSA44 }
+// LogSigns reports whether a log may sign its checkpoints this way.
+func (a Algorithm) LogSigns() bool { return a == Ed25519 || a == CosignMLDSA44 }
 
-// cosigns reports whether signatures of this type are cosignatures.
-func (a Algorithm) cosigns() bool { return a == CosignEd25519 || a == CosignMLDSA44 }
+// Cosigns reports whether signatures of this type are cosignatures.
+func (a Algorithm) Cosigns() bool { return a == CosignEd25519 || a == CosignMLDSA44 }
 
 // key is a public key under a name. As text it is a verifier key, vkey for short:
 //
@@ -128,6 +128,12 @@ func KeyID(vkey string) (string, error) {
 		return "", err
 	}
 	return fmt.Sprintf("%08x", k.id()), nil
+}
+
+// KeyAlgorithm returns a vkey's signature type.
+func KeyAlgorithm(vkey string) (Algorithm, error) {
+	k, err := parseKey(vkey)
+	return k.alg, err
 }
 
 // verifier is a note.Verifier of a key.

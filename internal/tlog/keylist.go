@@ -125,7 +125,7 @@ func (k *KeyList) parseKey(line string, seen map[string]int, n int) (LogKey, err
 	if err != nil {
 		return key, err
 	}
-	if !v.alg.logSigns() {
+	if !v.alg.LogSigns() {
 		return key, fmt.Errorf("%s is no key of a log", v.alg)
 	}
 	if v.name != k.Origin {

@@ -105,6 +105,12 @@ func OpenNote(signed []byte, known note.Verifiers) (*note.Note, error) {
 	return n, nil
 }
 
+// VerifySignature reports whether a signature of a note's text is valid by a key.
+func VerifySignature(v note.Verifier, text string, sig note.Signature) bool {
+	raw, err := decode64(sig.Base64)
+	return err == nil && sig.Name == v.Name() && len(raw) > 4 && binary.BigEndian.Uint32(raw) == v.KeyHash() && v.Verify([]byte(text), raw[4:])
+}
+
 // checkCharacters refuses what no signed note may hold.
 func checkCharacters(b []byte) error {
 	if !utf8.Valid(b) {

@@ -1,8 +1,6 @@
 package tlog
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -120,18 +118,12 @@ func (p *Policy) verifiers(origin string) note.Verifiers {
 func signed(n *note.Note, v *verifier) bool {
 	for _, list := range [][]note.Signature{n.Sigs, n.UnverifiedSigs} {
 		for _, sig := range list {
-			if sig.Name == v.name && sig.Hash == v.hash && verifies(v, n.Text, sig) {
+			if VerifySignature(v, n.Text, sig) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// verifies checks one signature of a text by a key.
-func verifies(v note.Verifier, text string, sig note.Signature) bool {
-	raw, err := base64.StdEncoding.DecodeString(sig.Base64)
-	return err == nil && len(raw) > 4 && binary.BigEndian.Uint32(raw) == v.KeyHash() && v.Verify([]byte(text), raw[4:])
 }
 
 // QuorumError says what is missing of a quorum.

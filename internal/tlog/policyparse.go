@@ -93,7 +93,7 @@ func (p *policyParser) parseLog(args []string) error {
 	if err != nil {
 		return err
 	}
-	if !v.alg.logSigns() {
+	if !v.alg.LogSigns() {
 		return fmt.Errorf("%s is no key of a log", v.alg)
 	}
 	p.policy.Logs = append(p.policy.Logs, PolicyLog{Origin: v.name, VKey: args[0], URL: optional(args, 1), verifier: v})
@@ -108,7 +108,7 @@ func (p *policyParser) parseWitness(args []string) error {
 	if err != nil {
 		return err
 	}
-	if !v.alg.cosigns() {
+	if !v.alg.Cosigns() {
 		return fmt.Errorf("%s is no key of a witness: a cosignature key is needed", v.alg)
 	}
 	if err := p.define(args[0]); err != nil {
