@@ -35,6 +35,7 @@ func arrows() []arrow {
 		{"internal/auth", domain, "who may what is a rule"},
 		{"internal/react", []string{"domain", "eventstore", "internal/ledger"}, "reactors make commands and never open a value"},
 		{"internal/receipt", domain, "a pure function"},
+		{"internal/bundle", []string{"internal/bundle", "internal/leaf", "internal/part", "internal/tlog"}, "checked where nothing of the ledger is: no keys, no store"},
 		{"internal/tlog", nil, "formats of a log, which anybody could have written"},
 		{"internal/tlog/tileclient", []string{"internal/tlog"}, "reads a log over HTTP"},
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
@@ -48,6 +49,7 @@ func arrows() []arrow {
 		{"internal/bench", []string{"domain", "eventstore", "internal", "projections"}, "measures everything"},
 		{"internal/app", []string{"domain", "eventstore", "internal", "projections"}, "the composition root sees all"},
 		{"internal/cli", []string{"domain", "eventstore", "internal", "projections"}, "an edge that can be the whole program"},
+		{"cmd/lethe-verify", []string{"internal/bundle"}, "an auditor's program: a test pins what it links"},
 		{"cmd", []string{"internal/app", "internal/cli"}, "main does next to nothing"},
 		{"scripts", nil, "tools of the project do not need it"},
 	}
