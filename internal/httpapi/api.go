@@ -37,6 +37,7 @@ func New(o Options) *API {
 	s.rightsRoutes()
 	s.linkRoutes()
 	s.readingRoutes()
+	s.replayRoutes()
 	s.eventRoutes()
 	s.operationRoutes()
 	s.importRoutes()

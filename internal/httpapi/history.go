@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	stdjson "encoding/json"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"lethe/eventstore"
 	"lethe/internal/auth"
 	"lethe/internal/disclose"
+	"lethe/projections/history"
 )
 
 // LookingBack says as of when, and by which of the two times.
@@ -24,19 +26,16 @@ type LookingBack struct {
 	By   string   `query:"by" enum:"recorded,effective" default:"recorded" doc:"recorded: what was known then. effective: what is known now about then."`
 }
 
-// at gives the two cuts: recorded until, effective until.
-func (l *LookingBack) at(now time.Time) (recorded, effective time.Time) {
-	t := l.AsOf.at(now)
-	if l.By == "effective" {
-		return now, t
-	}
-	return t, t
+// cut is up to where a look back goes, whatever the position.
+func (l *LookingBack) cut(now time.Time) history.Cut {
+	return cutOf(l.By, now, l.AsOf.at(now), endless)
 }
 
 // lookBack is a look into the past of one person.
 type lookBack struct {
 	Token domain.Token `path:"token" doc:"The person's pseudonym"`
 	LookingBack
+	About domain.Name `query:"about" doc:"Only what is about this purpose; nothing is opened by it" example:"marketing.sms"`
 	Asking
 }
 
@@ -51,6 +50,7 @@ type PastEvent struct {
 	Principal domain.ID           `json:"principal" doc:"Who did it"`
 	Facts     stdjson.RawMessage  `json:"facts" doc:"What the event says in clear"`
 	Values    []PastValue         `json:"values,omitempty" doc:"What it seals; opened only with a purpose, and only what that needs"`
+	Proved
 }
 
 // PastValue is one sealed value of an event.
@@ -72,13 +72,14 @@ type History struct {
 func (s *API) historyRoutes() {
 	handle(s, route{
 		method: http.MethodGet, path: "/subjects/{token}/history", tag: tagReading, summary: "Get history", action: auth.ReadFacts, conditional: true,
-		about: "Every event of a person as of a moment, by recorded or effective time. Without a purpose, facts and markers of " +
-			"what is sealed; with one, the values that the purpose needs, through the same door as any other reading.",
+		about: "Every event of a person as of a moment, by recorded or effective time, each with the address of its proof. " +
+			"Without a purpose, facts and markers of what is sealed; with one, the values that the purpose needs, through the " +
+			"same door as any other reading.",
 	}, s.history)
 	handle(s, route{
 		method: http.MethodGet, path: "/subjects/{token}/consents", tag: tagConsents, summary: "List consents", action: auth.ReadFacts,
-		about: "How each purpose's consent stood at a moment, by recorded or effective time, computed from the events. " +
-			"With a purpose, that one's, with its sealed evidence opened for who may see it.",
+		about: "How each purpose's consent stood at a moment, by recorded or effective time, computed from the events, and other " +
+			"bases and objections with what became of them. With a purpose, that one's, with its sealed evidence opened for who may see it.",
 	}, s.consents)
 }
 
@@ -87,8 +88,8 @@ func (s *API) history(ctx context.Context, c *call, in *lookBack) (*shownAs[Hist
 	if err != nil {
 		return nil, err
 	}
-	recorded, effective := in.at(s.Ledger.Now())
-	h := History{Token: in.Token, Revision: state.Revision(), AsOf: effective, By: in.By, Events: []PastEvent{}}
+	cut := in.cut(s.Ledger.Now())
+	h := History{Token: in.Token, Revision: state.Revision(), AsOf: cut.Effective, By: in.By}
 	opened, err := s.openPast(ctx, c, in, &h.Access)
 	if err != nil {
 		return nil, err
@@ -97,18 +98,9 @@ func (s *API) history(ctx context.Context, c *call, in *lookBack) (*shownAs[Hist
 	if in.AsOf == "" && fresh(c.none, tag) {
 		return nil, unchanged(tag)
 	}
-	for _, r := range state.Entries() {
-		if r.Recorded.After(recorded) || (in.By == "effective" && r.Effective.After(effective)) {
-			continue
-		}
-		e, err := pastEvent(&r, opened)
-		if err != nil {
-			return nil, err
-		}
-		h.Events = append(h.Events, e)
-	}
-	if in.By == "effective" {
-		slices.SortStableFunc(h.Events, func(a, b PastEvent) int { return a.Effective.Compare(b.Effective) })
+	h.Events, err = s.pastEvents(about(state.Entries(), in.About), in.By, func(r *domain.Recorded) bool { return seenAt(r, in.By, cut) }, opened)
+	if err != nil {
+		return nil, err
 	}
 	return &shownAs[History]{ETag: tag, Body: h}, nil
 }
@@ -137,15 +129,45 @@ func (s *API) openPast(ctx context.Context, c *call, in *lookBack, accessed *dom
 	return past, err
 }
 
-func pastEvent(r *domain.Recorded, opened []disclose.Past) (PastEvent, error) {
+// seenAt reports whether a look back lists an event: by recorded time also
+// what was yet to take effect.
+func seenAt(r *domain.Recorded, by string, c history.Cut) bool {
+	return !r.Recorded.After(c.Recorded) && (by != byEffective || !r.Effective.After(c.Effective))
+}
+
+// pastEvents are the events that are wanted, in the order of the time that is
+// looked back by.
+func (s *API) pastEvents(of []*domain.Recorded, by string, wanted func(*domain.Recorded) bool, opened []disclose.Past) ([]PastEvent, error) {
+	list := []PastEvent{}
+	for _, r := range of {
+		if !wanted(r) {
+			continue
+		}
+		e, err := s.pastEvent(r, opened)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	if by == byEffective {
+		slices.SortStableFunc(list, func(a, b PastEvent) int { return a.Effective.Compare(b.Effective) })
+	}
+	return list, nil
+}
+
+func (s *API) pastEvent(r *domain.Recorded, opened []disclose.Past) (PastEvent, error) {
 	facts, err := json.Marshal(r.Event)
 	if err != nil {
 		return PastEvent{}, domain.Internal("writing an event's facts", err)
 	}
-	e := PastEvent{
+	return PastEvent{
 		Event: r.ID, Revision: r.Revision, Position: eventstore.Position(r.Position), Type: r.Event.EventType().Name,
 		Recorded: r.Recorded, Effective: r.Effective, Principal: r.Metadata.Principal, Facts: facts,
-	}
+		Values: pastValues(r, opened), Proved: s.proved(r.ID),
+	}, nil
+}
+
+func pastValues(r *domain.Recorded, opened []disclose.Past) (list []PastValue) {
 	seen := map[string]int{}
 	for _, slot := range r.Event.Personal(nil) {
 		index := seen[slot.Field]
@@ -159,29 +181,9 @@ func pastEvent(r *domain.Recorded, opened []disclose.Past) (PastEvent, error) {
 				v = shown(p.Value)
 			}
 		}
-		e.Values = append(e.Values, PastValue{Field: domain.Name(slot.Field), Value: v})
+		list = append(list, PastValue{Field: domain.Name(slot.Field), Value: v})
 	}
-	return e, nil
-}
-
-// Consent is how one purpose's consent stood.
-type Consent struct {
-	Purpose  domain.Name       `json:"purpose"`
-	Status   subject.Status    `json:"status" doc:"In the words of the Data Privacy Vocabulary" example:"ConsentGiven"`
-	Version  uint32            `json:"version,omitzero"`
-	Since    time.Time         `json:"since,omitzero"`
-	Until    time.Time         `json:"until,omitzero" doc:"When it ends, exclusive"`
-	Notice   domain.Digest     `json:"notice,omitzero" doc:"The text that was shown when it was given last"`
-	Language domain.Language   `json:"language,omitzero"`
-	Medium   subject.Medium    `json:"medium,omitzero"`
-	Method   subject.Method    `json:"method,omitzero"`
-	By       subject.Party     `json:"by,omitzero"`
-	Class    string            `json:"class,omitzero" doc:"proven, or asserted when the notice was recorded later or another system says so"`
-	Explicit bool              `json:"explicit,omitzero"`
-	Channels []subject.Channel `json:"channels,omitempty"`
-	Granted  domain.ID         `json:"granted,omitzero" doc:"The event that gave it last"`
-	Rest     domain.ID         `json:"rests_on,omitzero" doc:"The event that the status rests on"`
-	Values   []PastValue       `json:"values,omitempty" doc:"Of the event that it rests on: evidence and guardian"`
+	return list
 }
 
 // Consents is how a person's consents stood.
@@ -191,7 +193,7 @@ type Consents struct {
 	AsOf     time.Time    `json:"as_of"`
 	By       string       `json:"by"`
 	Access   domain.ID    `json:"access,omitzero" doc:"The event that recorded this access, when values were opened"`
-	Consents []Consent    `json:"consents"`
+	Stand
 }
 
 func (s *API) consents(ctx context.Context, c *call, in *lookBack) (*shownAs[Consents], error) {
@@ -199,37 +201,13 @@ func (s *API) consents(ctx context.Context, c *call, in *lookBack) (*shownAs[Con
 	if err != nil {
 		return nil, err
 	}
-	recorded, effective := in.at(s.Ledger.Now())
-	answer := Consents{Token: in.Token, Revision: state.Revision(), AsOf: effective, By: in.By, Consents: []Consent{}}
+	cut := in.cut(s.Ledger.Now())
+	answer := Consents{Token: in.Token, Revision: state.Revision(), AsOf: cut.Effective, By: in.By}
 	opened, err := s.openPast(ctx, c, in, &answer.Access)
 	if err != nil {
 		return nil, err
 	}
-	for _, at := range state.At(recorded, effective).Consents {
-		if in.Purpose != "" && at.Purpose != in.Purpose {
-			continue
-		}
-		shown, err := consentOf(&at, opened)
-		if err != nil {
-			return nil, err
-		}
-		answer.Consents = append(answer.Consents, shown)
-	}
+	answer.Stand = standOf(state, cut, cmp.Or(in.About, in.Purpose), opened)
+	s.prove(&answer.Stand)
 	return &shownAs[Consents]{ETag: etag(state.Revision()), Body: answer}, nil
-}
-
-func consentOf(at *subject.Consent, opened []disclose.Past) (Consent, error) {
-	c := Consent{Purpose: at.Purpose, Status: at.Status, Version: at.Version, Since: at.Since, Until: at.Until}
-	if g := at.Grant; g != nil {
-		c.Notice, c.Language, c.Medium, c.Method, c.By = g.Notice, g.Language, g.Medium, g.Method, g.By
-		c.Class, c.Explicit, c.Channels, c.Granted = string(g.Class), g.Explicit, g.Channels, at.Granted.ID
-	}
-	if at.Rest != nil {
-		e, err := pastEvent(at.Rest, opened)
-		if err != nil {
-			return c, err
-		}
-		c.Rest, c.Values = at.Rest.ID, e.Values
-	}
-	return c, nil
 }

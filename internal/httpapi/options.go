@@ -25,6 +25,7 @@ type Options struct {
 	Store   eventstore.Store // of the events feed
 	Decoder Decoder
 	Imports Importer
+	Leaves  Leaves // nil = where events lie in the tree is not known
 	Spool   string // directory for uploads under way, encrypted; "" = the system's
 	// Status answers GET /status; what it returns is the answer's JSON.
 	Status func(ctx context.Context) (Status, error)
