@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
 
 	"lethe/internal/tlog"
@@ -38,6 +39,9 @@ func indexesToProve(size int) []int {
 // Every proof is checked by an implementation that is not ours, and by ours.
 func TestProofsAgainstAnOracle(t *testing.T) {
 	log := grow(t, 65536+257)
+	a := logActor(t, origin, "log")
+	theirs, err := note.NewVerifier(a.vkey)
+	require.NoError(t, err)
 	for _, size := range sizesToProve() {
 		root := log.roots[size]
 		for _, index := range indexesToProve(size) {
@@ -61,7 +65,18 @@ func TestProofsAgainstAnOracle(t *testing.T) {
 			require.NoError(t, proof.VerifyConsistency(rfc6962.DefaultHasher, uint64(from), uint64(size), raw(path), older[:], root[:]), "%d of %d", from, size)
 		}
 		requireSameSize(t, log, int64(size))
+		requireCheckpoint(t, a, theirs, tlog.Checkpoint{Origin: origin, Size: int64(size), Root: root})
 	}
+}
+
+// requireCheckpoint signs a checkpoint and reads it by x/mod, then by ours.
+func requireCheckpoint(t *testing.T, a actor, theirs note.Verifier, c tlog.Checkpoint) {
+	t.Helper()
+	n, err := note.Open(sign(t, c.Text(), a), note.VerifierList(theirs))
+	require.NoError(t, err)
+	back, err := tlog.ParseCheckpoint(n.Text)
+	require.NoError(t, err)
+	require.Equal(t, c, back)
 }
 
 func requireSameSize(t *testing.T, log *tree, size int64) {
