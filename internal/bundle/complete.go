@@ -20,7 +20,10 @@ func (c *content) complete(ctx context.Context, t *Trust, r *Report) error {
 		return nil
 	}
 	if t.Entries == nil {
-		r.Statement = said + ": revisions 0 to " + fmt.Sprint(c.revision) + " are here without a gap; whether the stream has other entries in the tree was not checked"
+		r.Statement = said + fmt.Sprintf(": revisions 0 to %d are here without a gap; whether the stream has other entries in the tree was not checked", c.revision)
+		if !c.in.AsOf.IsZero() {
+			r.Statement += fmt.Sprintf(", so that these are all up to %s is only what the bundle says", stamp(c.in.AsOf))
+		}
 		r.skip(CheckEntries, "no tiles were given to scan: that later revisions were not withheld is not shown")
 		return nil
 	}
@@ -43,7 +46,7 @@ func (c *content) complete(ctx context.Context, t *Trust, r *Report) error {
 	if r.failed(CheckEntries) {
 		return nil
 	}
-	r.Statement = said + ": the stream has no other entry among the " + fmt.Sprint(c.checkpoint.Size) + " of the tree"
+	r.Statement = said + fmt.Sprintf(": the stream has no other entry among the %d of the tree", c.checkpoint.Size)
 	if later > 0 {
 		r.Statement = said + fmt.Sprintf(", as of %s: the stream's %d other entries in the tree were recorded later", stamp(c.in.AsOf), later)
 	}
@@ -54,7 +57,7 @@ func (c *content) complete(ctx context.Context, t *Trust, r *Report) error {
 // and counts entries that were recorded after the time that it is as of.
 func (c *content) compare(s scanned, r *Report) (later int) {
 	if s.foreign >= 0 {
-		r.find(CheckEntries, place(s.foreign), "the entry is no leaf of a version known here", "of which stream it is cannot be told: a newer program may know")
+		r.find(CheckEntries, c.place(s.foreign), "the entry is no leaf of a version known here", "of which stream it is cannot be told: a newer program may know")
 	}
 	have := map[int64][]byte{}
 	for i := range c.events {
@@ -68,11 +71,11 @@ func (c *content) compare(s scanned, r *Report) (later int) {
 		case here && bytes.Equal(entry, h.entry):
 			delete(have, h.index)
 		case err != nil:
-			r.find(CheckEntries, place(h.index), err.Error(), "the log itself holds an entry that is damaged")
+			r.find(CheckEntries, c.place(h.index), err.Error(), "the log itself holds an entry that is damaged")
 		case !c.in.AsOf.IsZero() && l.Revision > c.revision && l.Recorded.After(c.in.AsOf):
 			later++
 		default:
-			r.find(CheckEntries, place(h.index),
+			r.find(CheckEntries, c.place(h.index),
 				fmt.Sprintf("revision %d of the stream, %s, recorded at %s, is in the tree and not in the bundle", l.Revision, l.Type, stamp(l.Recorded)),
 				"it was withheld: the bundle is not complete")
 		}
@@ -84,6 +87,8 @@ func (c *content) compare(s scanned, r *Report) (later int) {
 }
 
 // place names an entry by where it is in the tiles.
-func place(index int64) string {
-	return fmt.Sprintf("entry %d of the tree (%s)", index, tlog.EntriesPath(index/tlog.TileWidth, tlog.TileWidth))
+func (c *content) place(index int64) string {
+	b := index / tlog.TileWidth
+	width := min(tlog.TileWidth, c.checkpoint.Size-b*tlog.TileWidth)
+	return fmt.Sprintf("entry %d of the tree (%s)", index, tlog.EntriesPath(b, int(width)))
 }

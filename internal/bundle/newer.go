@@ -2,8 +2,8 @@ package bundle
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"lethe/internal/tlog"
 )
@@ -31,7 +31,7 @@ func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 	case own != nil:
 		r.close(CheckTrust, "by the checkpoint that was given; this one's own signatures do not count here: %v", own)
 	case t.named():
-		r.close(CheckTrust, "signed by %v%s", by, unverified(tr.signed, by))
+		r.close(CheckTrust, "signed by %s%s", strings.Join(by, ", "), unverified(tr.signed, by))
 	case part:
 		r.close(CheckTrust, "by the checkpoint that was given; its signatures were not checked, as no key was given")
 	default:
@@ -43,7 +43,7 @@ func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 // unverified says which signatures nobody here could check.
 func unverified(signed []byte, by []string) string {
 	if others := unknown(signed, by); len(others) > 0 {
-		return fmt.Sprintf("; not checked, as their keys were not given: %v", others)
+		return fmt.Sprintf("; not checked, as their keys were not given: %s", strings.Join(others, ", "))
 	}
 	return ""
 }
@@ -100,13 +100,13 @@ func consistent(ctx context.Context, a, b tlog.Checkpoint, t *Trust, r *Report) 
 		}
 		path = p
 	case t.Tiles != nil:
-		path, err = tlog.Consistency(ctx, t.Tiles, b.Size, b.Root, a.Size)
-		if errors.Is(err, tlog.ErrProof) {
-			r.find(CheckNewer, "the tiles", err.Error(), "they are not of the tree that the checkpoint signs")
-			return true, nil
+		tiles := &watched{tiles: t.Tiles}
+		if path, err = tlog.Consistency(ctx, tiles, b.Size, b.Root, a.Size); tiles.err != nil {
+			return false, fmt.Errorf("comparing checkpoints by tiles: %w", err)
 		}
 		if err != nil {
-			return false, fmt.Errorf("comparing checkpoints by tiles: %w", err)
+			r.find(CheckNewer, "the tiles", err.Error(), "they are not of the tree that the checkpoint signs")
+			return true, nil
 		}
 	default:
 		return false, nil
@@ -115,4 +115,19 @@ func consistent(ctx context.Context, a, b tlog.Checkpoint, t *Trust, r *Report) 
 		r.find(CheckNewer, nameCheckpoint, err.Error(), "the log signed two histories, of which the larger does not begin with the smaller, or the proof is of other trees")
 	}
 	return true, nil
+}
+
+// watched tells a source that cannot be read from one that gives tiles of
+// another tree.
+type watched struct {
+	tiles tlog.Tiles
+	err   error
+}
+
+func (w *watched) ReadTile(ctx context.Context, level int, n int64, width int) ([]byte, error) {
+	b, err := w.tiles.ReadTile(ctx, level, n, width)
+	if err != nil {
+		w.err = err
+	}
+	return b, err
 }

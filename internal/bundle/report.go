@@ -21,8 +21,8 @@ const (
 const (
 	CheckForm       = "form"       // the file is in the one form that its contents have
 	CheckCheckpoint = "checkpoint" // it parses, and the keys that the log names signed it
-	CheckTrust      = "trust"      // somebody whom the caller trusts vouches for the tree
 	CheckNewer      = "newer"      // the tree is part of that of the checkpoint that was given
+	CheckTrust      = "trust"      // somebody whom the caller trusts vouches for the tree
 	CheckInclusion  = "inclusion"  // every entry is in the tree
 	CheckContents   = "contents"   // facts, metadata and disclosed values are those that the entries name
 	CheckOrder      = "order"      // revisions without a gap, in the order of recording, up to the time that was asked for

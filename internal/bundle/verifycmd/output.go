@@ -1,0 +1,117 @@
+package verifycmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"lethe/internal/bundle"
+)
+
+// output is the report as --json gives it.
+type output struct {
+	File string `json:"file"`
+	*bundle.Report
+	Error string `json:"error,omitempty"` // what could not be read
+}
+
+func render(o *options, r *bundle.Report, failed error) (string, error) {
+	if !o.json {
+		return human(o.file, r, failed), nil
+	}
+	out := output{File: o.file, Report: r}
+	if failed != nil {
+		out.Error = failed.Error()
+	}
+	b, err := json.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("writing the report: %w", err)
+	}
+	return string(b) + "\n", nil
+}
+
+// verdicts say each outcome in a sentence.
+var verdicts = map[bundle.Outcome]string{
+	bundle.Verified:   "verified",
+	bundle.Found:      "NOT VERIFIED: something is not as it should be",
+	bundle.Unanchored: "unanchored: consistent in itself, but signed by a key that nobody vouched for here (--key, --policy, --checkpoint)",
+}
+
+// page writes lines of two columns and lets nothing through that a terminal
+// would act on.
+type page struct{ strings.Builder }
+
+func (p *page) row(name, format string, args ...any) {
+	text := strings.ReplaceAll(clean(fmt.Sprintf(format, args...)), "\n", "\n              ")
+	fmt.Fprintf(p, "  %-10s  %s\n", clean(name), text)
+}
+
+func human(file string, r *bundle.Report, failed error) string {
+	p := &page{}
+	verdict := verdicts[r.Outcome]
+	if failed != nil && r.Outcome != bundle.Found {
+		verdict = "could not be checked as was asked for"
+	}
+	fmt.Fprintf(p, "%s: %s\n\n", clean(filepath.Base(file)), verdict)
+	if r.Origin != "" {
+		p.row("log", "%s, size %d, root %s", r.Origin, r.Size, r.Root)
+	}
+	if r.Revision != nil {
+		p.row("subject", "%s, revisions 0 to %d, %d events in all, %d values disclosed, %d not", r.Subject, *r.Revision, r.Events, r.Disclosed, r.Sealed)
+	}
+	if !r.AsOf.IsZero() {
+		p.row("as of", "%s", r.AsOf.Format("2006-01-02 15:04:05.999999 UTC"))
+	}
+	if e := r.Entry; e != nil {
+		p.entry(e)
+	}
+	if r.Statement != "" {
+		p.row("statement", "%s", r.Statement)
+	}
+	p.checks(r)
+	p.findings(r)
+	if failed != nil {
+		p.row("failed", "%v", failed)
+	}
+	return p.String()
+}
+
+func (p *page) entry(e *bundle.Entry) {
+	p.row("entry", "%d: %s, version %d, of %s, revision %d", e.Index, e.Type, e.TypeVersion, e.Stream, e.Revision)
+	p.row("event", "%s", e.EventID)
+	p.row("times", "recorded %s, effective %s", e.Recorded.Format("2006-01-02 15:04:05.999999 UTC"), e.Effective.Format("2006-01-02 15:04:05.999999 UTC"))
+	p.row("hashes", "facts %s\nmetadata %s\n%d sealed values", e.FactsSHA256, e.MetaSHA256, e.Sealed)
+}
+
+func (p *page) checks(r *bundle.Report) {
+	states := map[bundle.State]string{bundle.Passed: "ok", bundle.Failed: "FAILED", bundle.NotDone: "not done"}
+	p.WriteString("\n")
+	for _, c := range r.Checks {
+		p.row(states[c.State], "%-10s  %s", c.Name, c.Detail)
+	}
+}
+
+func (p *page) findings(r *bundle.Report) {
+	if len(r.Findings) > 0 {
+		p.WriteString("\n")
+	}
+	for _, f := range r.Findings {
+		p.row("found", "%s: %s\nmeans: %s", f.Where, f.What, f.Means)
+	}
+	if r.Omitted > 0 {
+		p.row("found", "and %d more", r.Omitted)
+	}
+}
+
+// clean replaces what is not printed: names in a file that somebody else made
+// may hold anything.
+func clean(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c == '\n' || unicode.IsPrint(c) {
+			return c
+		}
+		return '\uFFFD'
+	}, s)
+}

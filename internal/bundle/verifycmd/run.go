@@ -1,0 +1,129 @@
+package verifycmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+
+	"lethe/internal/bundle"
+)
+
+// Process is what the command gets from the system.
+type Process struct {
+	Args    []string // without the program's name
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Version string
+}
+
+// options are the command line.
+type options struct {
+	file        string
+	keys        list
+	policy      string
+	checkpoint  string
+	consistency string
+	tiles       string
+	tokenFile   string
+	json        bool
+	version     bool
+}
+
+// list is a flag that may be repeated.
+type list []string
+
+func (l *list) String() string     { return "" }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// errUsage: the command line cannot be followed.
+var errUsage = errors.New("usage")
+
+// Run runs the command and returns its exit code.
+func Run(ctx context.Context, p Process) int {
+	o, err := parse(p.Args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return p.say(p.Stdout, usage, exitVerified)
+	case err != nil:
+		return p.say(p.Stderr, "lethe-verify: "+clean(err.Error())+"\nTry `lethe-verify --help`.\n", exitUsage)
+	case o.version:
+		return p.say(p.Stdout, fmt.Sprintf("lethe-verify %s, %s, reads %s\n", p.Version, runtime.Version(), bundle.Format), exitVerified)
+	}
+	report, err := verify(ctx, o)
+	switch {
+	case errors.Is(err, errUsage):
+		return p.say(p.Stderr, "lethe-verify: "+clean(err.Error())+"\n", exitUsage)
+	case report == nil:
+		return p.say(p.Stderr, "lethe-verify: "+clean(err.Error())+"\n", exitFailed)
+	}
+	text, e := render(o, report, err)
+	if e != nil {
+		return p.say(p.Stderr, "lethe-verify: "+e.Error()+"\n", exitFailed)
+	}
+	return p.say(p.Stdout, text, code(report, err))
+}
+
+// say writes text; a text that cannot be written is a failure.
+func (p *Process) say(to io.Writer, text string, code int) int {
+	if _, err := io.WriteString(to, text); err != nil {
+		return exitFailed
+	}
+	return code
+}
+
+// code is the exit code of a report. What was found counts more than what
+// could not be read.
+func code(r *bundle.Report, err error) int {
+	switch {
+	case r.Outcome == bundle.Found:
+		return exitFound
+	case err != nil:
+		return exitFailed
+	case r.Outcome == bundle.Verified:
+		return exitVerified
+	}
+	return exitUnanchored
+}
+
+// parse reads the command line. The file may stand before, between or behind
+// the flags.
+func parse(args []string) (*options, error) {
+	o := &options{}
+	set := flag.NewFlagSet("lethe-verify", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Var(&o.keys, "key", "")
+	set.StringVar(&o.policy, "policy", "", "")
+	set.StringVar(&o.checkpoint, "checkpoint", "", "")
+	set.StringVar(&o.consistency, "consistency", "", "")
+	set.StringVar(&o.tiles, "tiles", "", "")
+	set.StringVar(&o.tokenFile, "tiles-token-file", "", "")
+	set.BoolVar(&o.json, "json", false, "")
+	set.BoolVar(&o.version, "version", false, "")
+	var files []string
+	for {
+		if err := set.Parse(args); err != nil {
+			return nil, err
+		}
+		if set.NArg() == 0 {
+			break
+		}
+		files, args = append(files, set.Arg(0)), set.Args()[1:]
+	}
+	switch {
+	case o.version:
+	case len(files) == 0 && set.NFlag() == 0:
+		return nil, flag.ErrHelp
+	case len(files) != 1:
+		return nil, fmt.Errorf("one file is checked at a time, %d are named", len(files))
+	case o.consistency != "" && o.checkpoint == "":
+		return nil, errors.New("--consistency compares with a checkpoint: give --checkpoint")
+	case o.tokenFile != "" && o.tiles == "":
+		return nil, errors.New("--tiles-token-file is for --tiles")
+	default:
+		o.file = files[0]
+	}
+	return o, nil
+}
