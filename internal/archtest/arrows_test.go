@@ -25,8 +25,9 @@ func arrows() []arrow {
 		{"eventstore/storetest", []string{"eventstore"}, "the conformance suite knows the contract only"},
 		{"eventstore/faultstore", []string{"eventstore"}, "a wrapper knows the contract only"},
 		{"projections", []string{"domain", "eventstore", "projections"}, "views see facts and stored bytes, never keys"},
+		{"internal/durable", nil, "small files that survive a crash"},
 		{"internal/leaf", []string{"eventstore"}, "a leaf is made of stored bytes"},
-		{"internal/seal", []string{"eventstore", "internal/leaf", "internal/tlog", "internal/witness"}, "the seal sees stored bytes, never keys"},
+		{"internal/seal", []string{"eventstore", "internal/durable", "internal/leaf", "internal/tlog", "internal/witness"}, "the seal sees stored bytes, never keys"},
 		{"internal/part", nil, "the format of a sealed value: an offline verifier opens one with it and links no keys"},
 		{"internal/keyring", []string{"domain", "internal/part"}, "keys know nothing of the log"},
 		{"internal/codec", []string{"domain", "eventstore", "internal/keyring", "internal/part"}, "between events and stored bytes"},
@@ -110,7 +111,7 @@ func TestWhoImportsTheKeyring(t *testing.T) {
 // foreign says which folders may import a module that is not ours.
 func TestForeignModules(t *testing.T) {
 	only := map[string][]string{
-		"github.com/cockroachdb/pebble":   {"eventstore/segment", "internal/bench"},
+		"github.com/cockroachdb/pebble":   {"eventstore/segment", "internal/bench", "internal/durable", "internal/seal", "internal/witness"},
 		"modernc.org/sqlite":              {"internal/keyring", "projections", "internal/bench"},
 		"github.com/alecthomas/kong":      {"internal/config", "internal/cli", "cmd"},
 		"github.com/danielgtaylor/huma":   {"internal/httpapi"},
