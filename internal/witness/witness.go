@@ -24,8 +24,9 @@ import (
 const (
 	// maxProof is how many lines of a proof the protocol allows.
 	maxProof = 63
-	// maxRequest bounds a request's body: a note, a proof, the old size.
-	maxRequest = tlog.MaxNote + 4<<10
+	// maxRequest bounds a request's body in bytes. A note with 16 signatures
+	// of ML-DSA-44, which is what anybody must accept, has 52 KiB.
+	maxRequest = 256 << 10
 )
 
 const contentTypeSize = "text/x.tlog.size"
