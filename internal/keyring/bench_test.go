@@ -145,14 +145,38 @@ func BenchmarkAsking(b *testing.B) {
 	}
 }
 
-func BenchmarkVerify(b *testing.B) {
+func BenchmarkCheck(b *testing.B) {
 	k := open(b, options(b))
 	for range 30 {
 		_, err := k.Provision(b.Context(), persons(b, k))
 		require.NoError(b, err)
 	}
 	for b.Loop() {
-		require.NoError(b, k.Verify(b.Context()))
+		require.Empty(b, findings(b, k))
 	}
 	b.ReportMetric(float64(90_000*b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkKeyStates: three keys a person, 1,000 people a call.
+func BenchmarkKeyStates(b *testing.B) {
+	k := open(b, options(b))
+	var calls [][]KeyInfo
+	for range 10 {
+		of := persons(b, k)
+		keys, err := k.Provision(b.Context(), of)
+		require.NoError(b, err)
+		infos := make([]KeyInfo, len(of))
+		for i, key := range keys {
+			infos[i] = KeyInfo{Compartment: of[i], Generation: 1, ID: key.ID()}
+		}
+		calls = append(calls, infos)
+	}
+	n := 0
+	for b.Loop() {
+		states, err := k.KeyStates(b.Context(), calls[n%len(calls)])
+		require.NoError(b, err)
+		require.Equal(b, KeyLive, states[n%len(states)])
+		n++
+	}
+	b.ReportMetric(float64(3000*n)/b.Elapsed().Seconds(), "keys/s")
 }

@@ -55,12 +55,11 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 		return Claim{}, false, errors.New("claiming a creation: the token is malformed")
 	}
 	var inserted int64
-	at := k.opts.Now().UnixMicro()
+	args := k.creationArgs(principal, command, token, given)
 	claim = Claim{stored: given, given: given}
 	err = k.lookups.submit(ctx, 1, func(w *writer) error {
 		var err error
-		inserted, err = w.exec("INSERT INTO creations (principal, command, token, body, at) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
-			principal[:], command[:], string(token), given[:], at)
+		inserted, err = w.exec("INSERT INTO creations ("+creationColumns+") VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", args...)
 		if err != nil || inserted == 1 {
 			return err
 		}
@@ -76,6 +75,12 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 		claim.Token = token
 	}
 	return claim, inserted == 0, nil
+}
+
+// creationArgs are the columns of a new row of creations.
+func (k *Keyring) creationArgs(principal domain.ID, command domain.Digest, token domain.Token, body [32]byte) []any {
+	r := creationRow{principal: principal[:], command: command[:], body: body[:], token: string(token), at: k.opts.Now().UnixMicro()}
+	return []any{r.principal, r.command, r.token, r.body, r.at, k.secrets.rowMAC(r.message(nil))}
 }
 
 // findCreation answers a repeated command without a write transaction.

@@ -27,6 +27,6 @@
 //
 // # Compatibility
 //
-// The part format and the derivations carry a version and are pinned by
-// vectors in testdata. Stores of a newer version are refused.
+// The format of parts is that of internal/part. Wrapped keys and row MACs
+// carry a version with their store; stores of a newer version are refused.
 package keyring

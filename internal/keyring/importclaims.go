@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 
@@ -88,16 +89,15 @@ func decodeFields(b []byte) ([]FieldMAC, error) {
 	return fields, nil
 }
 
-const importColumns = "mac, token, done, version, mapping, catalogue, fields"
-
 func scanImport(scan func(...any) error) (c ImportClaim, err error) {
-	var key, mapping, fields []byte
-	if err = scan(&key, &c.Token, &c.Done, &c.Version, &mapping, &c.Catalogue, &fields); err != nil {
+	var r importRow
+	if err = r.scan(scan); err != nil {
 		return c, fmt.Errorf("reading import claims: %w", err)
 	}
-	copy(c.Key[:], key)
-	copy(c.Mapping[:], mapping)
-	c.Fields, err = decodeFields(fields)
+	c = ImportClaim{Token: domain.Token(r.token), Done: r.done, Version: r.version, Catalogue: uint64(r.catalogue)} //nolint:gosec // the bits
+	copy(c.Key[:], r.key)
+	copy(c.Mapping[:], r.mapping)
+	c.Fields, err = decodeFields(r.fields)
 	return c, err
 }
 
@@ -162,11 +162,11 @@ func (k *Keyring) ReserveImports(ctx context.Context, wanted []Reservation) ([]I
 			return nil, errors.New("reserving import claims: a token is malformed")
 		}
 	}
-	claims := make([]ImportClaim, len(wanted))
+	claims, rows := make([]ImportClaim, len(wanted)), k.reservedRows(wanted)
 	err := k.lookups.submit(ctx, len(wanted), func(w *writer) error {
 		for at := 0; at < len(wanted); {
 			n := chunkOf(len(wanted) - at)
-			if err := reserveChunk(w, wanted[at:at+n], claims[at:at+n]); err != nil {
+			if err := reserveChunk(w, rows[at:at+n], claims[at:at+n]); err != nil {
 				return err
 			}
 			at += n
@@ -179,14 +179,24 @@ func (k *Keyring) ReserveImports(ctx context.Context, wanted []Reservation) ([]I
 	return claims, nil
 }
 
-func reserveChunk(w *writer, wanted []Reservation, claims []ImportClaim) error {
-	args := make([]any, 0, 2*len(wanted))
+func (k *Keyring) reservedRows(wanted []Reservation) []importRow {
+	rows := make([]importRow, len(wanted))
+	var scratch [512]byte
 	for i := range wanted {
-		args = append(args, wanted[i].Key[:], string(wanted[i].Token))
-		claims[i] = ImportClaim{Key: wanted[i].Key, Token: wanted[i].Token}
+		rows[i] = importRow{key: wanted[i].Key[:], token: string(wanted[i].Token)}
+		rows[i].rowMAC = k.secrets.rowMAC(rows[i].message(scratch[:0]))
 	}
-	n, err := w.exec("INSERT OR IGNORE INTO imports ("+importColumns+") VALUES "+placeholders("(?,?,0,0,x'',0,x'')", len(wanted)), args...)
-	if err != nil || n == int64(len(wanted)) {
+	return rows
+}
+
+func reserveChunk(w *writer, rows []importRow, claims []ImportClaim) error {
+	args := make([]any, 0, 3*len(rows))
+	for i := range rows {
+		args = append(args, rows[i].key, rows[i].token, rows[i].rowMAC)
+		claims[i] = ImportClaim{Key: SourceKey(rows[i].key), Token: domain.Token(rows[i].token)}
+	}
+	n, err := w.exec("INSERT OR IGNORE INTO imports ("+importColumns+") VALUES "+placeholders("(?,?,0,0,x'',0,x'',?)", len(rows)), args...)
+	if err != nil || n == int64(len(rows)) {
 		return err
 	}
 	for i := range claims {
@@ -194,18 +204,23 @@ func reserveChunk(w *writer, wanted []Reservation, claims []ImportClaim) error {
 		if err != nil {
 			return err
 		}
-		if claims[i], err = scanImport(stmt.QueryRow(wanted[i].Key[:]).Scan); err != nil {
+		if claims[i], err = scanImport(stmt.QueryRow(rows[i].key).Scan); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// finishImport takes one row: with several SQLite copies every page that it
-// touches, so that it could undo the statement.
-const finishImport = "INSERT INTO imports (" + importColumns + `) VALUES (?,?,1,1,?,?,?)
-	ON CONFLICT (mac) DO UPDATE SET done = 1, version = version + 1,
-	mapping = excluded.mapping, catalogue = excluded.catalogue, fields = excluded.fields`
+// finishImport does a row that is new or only reserved, which is most of
+// them: what is in its MAC is known before. It takes one row: with several
+// SQLite copies every page that it touches, so that it could undo the
+// statement.
+const finishImport = "INSERT INTO imports (" + importColumns + `) VALUES (?,?,?,?,?,?,?,?)
+	ON CONFLICT (mac) DO UPDATE SET done = excluded.done, version = excluded.version, mapping = excluded.mapping,
+	catalogue = excluded.catalogue, fields = excluded.fields, row_mac = excluded.row_mac
+	WHERE version = 0 AND token = excluded.token`
+
+const finishAgain = "UPDATE imports SET done = 1, version = ?, mapping = ?, catalogue = ?, fields = ?, row_mac = ? WHERE mac = ?"
 
 // FinishImports marks claims done with what their source said; call it after
 // the append was acknowledged. A crash before it costs a decision, not a
@@ -215,23 +230,43 @@ func (k *Keyring) FinishImports(ctx context.Context, claims []ImportClaim) error
 	if len(claims) > MaxImportBatch {
 		return fmt.Errorf("finishing import claims: %d are more than %d", len(claims), MaxImportBatch)
 	}
-	const columns = 5
-	args := make([]any, 0, columns*len(claims))
+	rows := make([]importRow, len(claims))
+	var scratch [4096]byte
 	for i := range claims {
 		c := &claims[i]
 		if len(c.Fields) > MaxImportFields {
 			return fmt.Errorf("finishing import claims: %d fields are more than %d", len(c.Fields), MaxImportFields)
 		}
-		args = append(args, c.Key[:], string(c.Token), c.Mapping[:], int64(c.Catalogue), encodeFields(c.Fields)) //nolint:gosec // a revision
+		rows[i] = importRow{
+			key: c.Key[:], token: string(c.Token), done: true, version: 1,
+			mapping: c.Mapping[:], catalogue: int64(c.Catalogue), fields: encodeFields(c.Fields), //nolint:gosec // a revision
+		}
+		rows[i].rowMAC = k.secrets.rowMAC(rows[i].message(scratch[:0]))
 	}
 	return k.lookups.submit(ctx, len(claims), func(w *writer) error {
-		for args := args; len(args) > 0; args = args[columns:] {
-			if _, err := w.exec(finishImport, args[:columns]...); err != nil {
+		for i := range rows {
+			if err := k.finishRow(w, &rows[i]); err != nil {
 				return fmt.Errorf("finishing import claims: %w", err)
 			}
 		}
 		return nil
 	})
+}
+
+func (k *Keyring) finishRow(w *writer, r *importRow) error {
+	n, err := w.exec(finishImport, r.key, r.token, int64(flag(r.done)), int64(r.version), r.mapping, r.catalogue, r.fields, r.rowMAC)
+	if err != nil || n == 1 {
+		return err
+	}
+	// It was done before, or has another token.
+	again := *r
+	if err := w.row("SELECT token, version FROM imports WHERE mac = ?", []any{r.key}, &again.token, &again.version); err != nil {
+		return err
+	}
+	again.version++
+	again.rowMAC = k.secrets.rowMAC(again.message(nil))
+	_, err = w.exec(finishAgain, int64(again.version), again.mapping, again.catalogue, again.fields, again.rowMAC, again.key)
+	return err
 }
 
 // FileKey names one import of one file. File and Mapping are plain digests;
@@ -270,16 +305,17 @@ func (k *Keyring) FileDigest(file domain.Digest) domain.Digest {
 // existing is true and the claim is the first one: Done means that importing
 // it again has nothing to do.
 func (k *Keyring) ClaimFile(ctx context.Context, file FileKey, id domain.ID) (claim FileClaim, existing bool, err error) {
-	key := k.fileMAC(&file)
+	row := fileRow{mac: k.fileMAC(&file), id: id[:]}
+	args := k.fileArgs(&row)
 	claim.Import = id
 	err = k.lookups.submit(ctx, 1, func(w *writer) error {
-		n, err := w.exec("INSERT INTO files (mac, import, done) VALUES (?,?,0) ON CONFLICT DO NOTHING", key, id[:])
+		n, err := w.exec("INSERT INTO files ("+fileColumns+") VALUES (?,?,?,?) ON CONFLICT DO NOTHING", args...)
 		if err != nil || n == 1 {
 			return err
 		}
 		existing = true
 		var stored []byte
-		err = w.row("SELECT import, done FROM files WHERE mac = ?", []any{key}, &stored, &claim.Done)
+		err = w.row("SELECT import, done FROM files WHERE mac = ?", []any{row.mac}, &stored, &claim.Done)
 		copy(claim.Import[:], stored)
 		return err
 	})
@@ -307,12 +343,27 @@ func (k *Keyring) FindFile(ctx context.Context, file FileKey) (claim FileClaim, 
 	return claim, true, nil
 }
 
+// fileArgs are the columns of a row of files.
+func (k *Keyring) fileArgs(r *fileRow) []any {
+	return []any{r.mac, r.id, int64(flag(r.done)), k.secrets.rowMAC(r.message(nil))}
+}
+
 // FinishFile marks a file's import done.
 func (k *Keyring) FinishFile(ctx context.Context, file FileKey) error {
-	return k.lookups.submit(ctx, 1, func(w *writer) error {
-		if _, err := w.exec("UPDATE files SET done = 1 WHERE mac = ?", k.fileMAC(&file)); err != nil {
-			return fmt.Errorf("finishing a file: %w", err)
+	row := fileRow{mac: k.fileMAC(&file), done: true}
+	err := k.lookups.submit(ctx, 1, func(w *writer) error {
+		err := w.row("SELECT import FROM files WHERE mac = ?", []any{row.mac}, &row.id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
 		}
-		return nil
+		if err != nil {
+			return err
+		}
+		_, err = w.exec("UPDATE files SET done = 1, row_mac = ? WHERE mac = ?", k.secrets.rowMAC(row.message(nil)), row.mac)
+		return err
 	})
+	if err != nil {
+		return fmt.Errorf("finishing a file: %w", err)
+	}
+	return nil
 }

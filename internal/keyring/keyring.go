@@ -39,7 +39,7 @@ type Options struct {
 	CacheTTL  time.Duration    // default 10 minutes
 
 	// VerifyRows bounds the rows of keys that Open checks; a bigger table is
-	// left to Verify. Default 100,000 (about half a second); negative: none.
+	// left to Check. Default 100,000 (about half a second); negative: none.
 	VerifyRows int
 
 	// DefaultCountry is the ISO 3166 code that phone numbers without a

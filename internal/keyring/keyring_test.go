@@ -268,7 +268,7 @@ func TestDestroyedIsErasedAndGetsNoKey(t *testing.T) {
 	require.ErrorIs(t, err, ErrDestroyed)
 	destroy(t, k, a) // again changes nothing
 	check(k)
-	require.NoError(t, k.Verify(t.Context()))
+	requireWhole(t, k)
 	require.NoError(t, k.Close())
 	check(open(t, o))
 }
@@ -300,7 +300,7 @@ func TestProvisioningAgainstDestruction(t *testing.T) {
 	require.True(t, infos[0].Fenced)
 	_, err = k.Provision(t.Context(), []Compartment{c})
 	require.ErrorAs(t, err, new(*FencedError))
-	require.NoError(t, k.Verify(t.Context()))
+	requireWhole(t, k)
 }
 
 func TestKeyThatWasPutBackIsRefused(t *testing.T) {
@@ -326,7 +326,7 @@ func TestKeyThatWasPutBackIsRefused(t *testing.T) {
 	require.Equal(t, personal.Erased, stateOf(t, k, ref))
 	_, err = k.Provision(t.Context(), []Compartment{c})
 	require.ErrorAs(t, err, new(*FencedError))
-	require.ErrorAs(t, k.Verify(t.Context()), new(*IntegrityError))
+	require.NotEmpty(t, findings(t, k))
 	require.NoError(t, k.Close())
 	_, err = Open(t.Context(), o)
 	var integrity *IntegrityError
@@ -409,7 +409,7 @@ func TestLostKeyIsMissingNeverErased(t *testing.T) {
 	require.Equal(t, personal.Erased, stateOf(t, k, lost))
 	_, err = k.Provision(t.Context(), []Compartment{compartment(2)})
 	require.ErrorAs(t, err, new(*FencedError))
-	require.NoError(t, k.Verify(t.Context()))
+	requireWhole(t, k)
 }
 
 func copyDir(t testing.TB, dir string) string {
@@ -472,7 +472,7 @@ func TestIntegrityOfRows(t *testing.T) {
 				one(t, k, compartment(i))
 			}
 			destroy(t, k, compartment(1))
-			require.NoError(t, k.Verify(t.Context()))
+			requireWhole(t, k)
 			_, err := k.writer.exec(damage.sql)
 			require.NoError(t, err)
 			require.NoError(t, k.Close())

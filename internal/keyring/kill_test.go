@@ -47,7 +47,7 @@ func TestKilledAtRandom(t *testing.T) {
 	for round := range rounds {
 		all = append(all, runAndKill(t, dir, round)...)
 		k := open(t, childOptions(dir))
-		require.NoError(t, k.Verify(t.Context()))
+		requireWhole(t, k)
 		_, lost := k.LookupLost()
 		require.False(t, lost)
 		erased := map[KeyID]bool{}

@@ -73,12 +73,15 @@ func (k *Keyring) PutLookups(ctx context.Context, rows []LookupRow) error {
 	}
 	job := &lookupJob{rows: len(rows), put: make([]lookupRow, 0, len(rows))}
 	at := k.opts.Now().UnixMicro()
+	var scratch [512]byte
 	for i := range rows {
 		r := &rows[i]
 		if m, ok := k.lookupMAC(r.Kind, r.Text); ok {
-			job.put = append(job.put, lookupRow{
+			row := lookupRow{
 				mac: m, eventID: r.EventID[:], token: string(r.Token), field: string(r.Field), kind: string(r.Kind), at: at,
-			})
+			}
+			row.rowMAC = k.secrets.rowMAC(row.message(scratch[:0]))
+			job.put = append(job.put, row)
 		}
 	}
 	if len(job.put) == 0 {

@@ -17,25 +17,34 @@ import (
 // old copies of it beside live index keys would confirm an erased address to
 // whoever guesses it. It is rebuilt from sealed values instead. What it maps
 // are MACs, cut to 128 bits, to tokens.
+//
+// Every row carries a MAC over itself (row_mac), so that Check finds a changed
+// one. There is no count and sum as in the key store: those would have every
+// writer read what it replaces, and what they find beyond the rows' MACs is
+// rows that are gone, which a damaged page cannot lose without the structure
+// of the file showing it (PRAGMA integrity_check). Comparing with what the
+// log rebuilds would not do either: the log does not say what a source said,
+// which is what claims are for.
 const lookupSchema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE lookup (
 	mac BLOB NOT NULL, token TEXT NOT NULL, field TEXT NOT NULL, event_id BLOB NOT NULL,
-	kind TEXT NOT NULL, at INTEGER NOT NULL,
+	kind TEXT NOT NULL, at INTEGER NOT NULL, row_mac BLOB NOT NULL,
 	PRIMARY KEY (mac, token, field, event_id)) WITHOUT ROWID;
 CREATE INDEX lookup_by_token ON lookup (token);
 CREATE TABLE creations (
 	principal BLOB NOT NULL, command BLOB NOT NULL, token TEXT NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL,
+	row_mac BLOB NOT NULL,
 	PRIMARY KEY (principal, command)) WITHOUT ROWID;
 CREATE TABLE imports (
 	mac BLOB PRIMARY KEY, token TEXT NOT NULL, done INTEGER NOT NULL, version INTEGER NOT NULL,
-	mapping BLOB NOT NULL, catalogue INTEGER NOT NULL, fields BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (mac BLOB PRIMARY KEY, import BLOB NOT NULL, done INTEGER NOT NULL) WITHOUT ROWID;
+	mapping BLOB NOT NULL, catalogue INTEGER NOT NULL, fields BLOB NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (mac BLOB PRIMARY KEY, import BLOB NOT NULL, done INTEGER NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 `
 
 const (
 	lookupFile    = "lookup.db"
-	lookupVersion = 1
+	lookupVersion = 2 // 1 had no MACs of rows; such a file is rebuilt
 	lookupBatch   = 16_384
 )
 
@@ -54,13 +63,6 @@ type lookupJob struct {
 	rows int
 	run  func(*writer) error
 	put  []lookupRow // or else: rows to add
-}
-
-// lookupRow is a row as it is stored.
-type lookupRow struct {
-	mac, eventID       []byte
-	token, field, kind string
-	at                 int64
 }
 
 func (l *lookup) commit(jobs []*lookupJob) error {
@@ -83,13 +85,13 @@ func (l *lookup) commit(jobs []*lookupJob) error {
 // together.
 func putRows(w *writer, rows []lookupRow) error {
 	slices.SortFunc(rows, func(a, b lookupRow) int { return bytes.Compare(a.mac, b.mac) })
-	const columns = 6
+	const columns = 7
 	args := make([]any, 0, columns*len(rows))
 	for i := range rows {
 		r := &rows[i]
-		args = append(args, r.mac, r.token, r.field, r.eventID, r.kind, r.at)
+		args = append(args, r.mac, r.token, r.field, r.eventID, r.kind, r.at, r.rowMAC)
 	}
-	return insertRows(w, "INSERT OR IGNORE INTO lookup (mac, token, field, event_id, kind, at) VALUES ", columns, args)
+	return insertRows(w, "INSERT OR IGNORE INTO lookup ("+lookupColumns+") VALUES ", columns, args)
 }
 
 // submit runs f in the next transaction and waits until it is durable.
@@ -183,13 +185,16 @@ func (k *Keyring) inspectLookup(ctx context.Context, path string, id []byte) (wh
 	if err == nil && len(version) == 1 && version[0] > lookupVersion {
 		return "", errors.Join(ErrNewer, w.close())
 	}
-	if err == nil && bytes.Equal(found, id) {
+	if err == nil && bytes.Equal(found, id) && bytes.Equal(version, []byte{lookupVersion}) {
 		k.lookups.writer = w
 		return "", nil
 	}
-	why = "the lookup file belongs to another key store"
-	if err != nil {
+	why = "the lookup file is of an older format"
+	switch {
+	case err != nil:
 		why = "the lookup file is damaged"
+	case !bytes.Equal(found, id):
+		why = "the lookup file belongs to another key store"
 	}
 	if err := w.close(); err != nil {
 		return "", fmt.Errorf("closing the lookup file: %w", err)

@@ -15,7 +15,7 @@ import (
 
 // readStatements are the key store's queries outside the write connection.
 type readStatements struct {
-	generation, newest, owner, fence, state *sql.Stmt
+	generation, newest, owner, owners, fence, state *sql.Stmt
 }
 
 func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
@@ -24,6 +24,7 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 		{&r.generation, keys + " AND grp = ? AND generation = ?"},
 		{&r.newest, keys + " AND grp = ? ORDER BY generation DESC LIMIT 1"},
 		{&r.owner, keys + " ORDER BY grp, generation"},
+		{&r.owners, "SELECT " + keyColumns + ", key_id IN (SELECT key_id FROM fences) FROM keys WHERE owner IN (" + placeholders("?", chunkRows) + ")"},
 		{&r.fence, "SELECT " + fenceColumns + " FROM fences WHERE key_id = ? OR fingerprint = ?"},
 		{&r.state, selectState},
 	})
@@ -34,7 +35,7 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 }
 
 func (r *readStatements) close() error {
-	return closeAll(r.generation, r.newest, r.owner, r.fence, r.state)
+	return closeAll(r.generation, r.newest, r.owner, r.owners, r.fence, r.state)
 }
 
 // alarms counts what must never happen and logs it, once a second at most.

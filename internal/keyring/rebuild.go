@@ -43,7 +43,10 @@ type RebuiltFile struct {
 	Done          bool
 }
 
-const rebuildBatch = 4096
+const (
+	rebuildBatch  = 4096
+	creationWidth = 6 // columns
+)
 
 // Rebuild fills an empty lookup file from the log and marks it whole. It may
 // be repeated after any failure; what is there already stays. Of several
@@ -83,7 +86,7 @@ type rebuilding struct {
 }
 
 func (b *rebuilding) size() int {
-	return len(b.lookups) + len(b.creations)/5 + len(b.sources) + len(b.files)
+	return len(b.lookups) + len(b.creations)/creationWidth + len(b.sources) + len(b.files)
 }
 
 func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
@@ -92,18 +95,19 @@ func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
 	}
 	if c := item.Creation; c != nil {
 		body := k.bodyMAC(c.Principal, c.Command, c.Body)
-		b.creations = append(b.creations, c.Principal[:], c.Command[:], string(c.Token), body[:], k.opts.Now().UnixMicro())
+		b.creations = append(b.creations, k.creationArgs(c.Principal, c.Command, c.Token, body)...)
 	}
 	if s := item.Source; s != nil {
 		b.sources = append(b.sources, Reservation{Key: k.SourceKeyOf(s.System, s.Table, s.PrimaryKey), Token: s.Token})
 	}
 	if f := item.File; f != nil {
-		b.files = append(b.files, []any{k.fileMACOf(f.System, f.File, f.Mapping, f.Catalogue), f.Import[:], f.Done})
+		row := fileRow{mac: k.fileMACOf(f.System, f.File, f.Mapping, f.Catalogue), id: f.Import[:], done: f.Done}
+		b.files = append(b.files, k.fileArgs(&row))
 	}
 }
 
-const rebuildFile = `INSERT INTO files (mac, import, done) VALUES (?,?,?)
-	ON CONFLICT (mac) DO UPDATE SET import = excluded.import, done = 1 WHERE done = 0 AND excluded.done = 1`
+const rebuildFile = "INSERT INTO files (" + fileColumns + `) VALUES (?,?,?,?)
+	ON CONFLICT (mac) DO UPDATE SET import = excluded.import, done = 1, row_mac = excluded.row_mac WHERE done = 0 AND excluded.done = 1`
 
 func (k *Keyring) flush(ctx context.Context, b *rebuilding) error {
 	if err := k.PutLookups(ctx, b.lookups); err != nil {
@@ -115,8 +119,8 @@ func (k *Keyring) flush(ctx context.Context, b *rebuilding) error {
 		}
 	}
 	if len(b.creations) > 0 {
-		err := k.lookups.submit(ctx, len(b.creations)/5, func(w *writer) error {
-			return insertRows(w, "INSERT OR IGNORE INTO creations (principal, command, token, body, at) VALUES ", 5, b.creations)
+		err := k.lookups.submit(ctx, len(b.creations)/creationWidth, func(w *writer) error {
+			return insertRows(w, "INSERT OR IGNORE INTO creations ("+creationColumns+") VALUES ", creationWidth, b.creations)
 		})
 		if err != nil {
 			return fmt.Errorf("rebuilding the lookup: %w", err)

@@ -120,11 +120,7 @@ const keyColumns = "owner, grp, generation, lifecycle, fenced, key_id, epoch, wr
 func (r *keyRow) message(dst []byte) []byte {
 	dst = lp(lp(lp(dst, "key"), r.c.Owner), r.c.Group)
 	dst = lp32(lp32(dst, r.generation), r.lifecycle)
-	fenced := byte(0)
-	if r.fenced {
-		fenced = 1
-	}
-	dst = lp(append(dst, fenced), r.id[:])
+	dst = lp(append(dst, flag(r.fenced)), r.id[:])
 	return lp(lp32(dst, r.epoch), r.wrapped)
 }
 

@@ -6,25 +6,28 @@ import (
 	"fmt"
 )
 
-// Verify reads the whole key store and compares it with its counts and sums:
-// an *IntegrityError names the table where rows were lost, put back or
-// changed outside the program. It reads one consistent state and holds
-// nobody up, but takes about a second for 200,000 keys.
-func (k *Keyring) Verify(ctx context.Context) error {
-	return k.verify(ctx, true, 0)
-}
-
-// verifyAtOpen checks fences always, since a lost fence is the worst loss,
-// and keys when they are few enough not to delay the start.
+// verifyAtOpen compares the key store's rows with their MACs, counts and sums:
+// fences always, since a lost fence is the worst loss, and keys when they are
+// few enough not to delay the start. The rest is Check's.
 func (k *Keyring) verifyAtOpen(ctx context.Context) error {
 	if err := k.refresh(ctx); err != nil {
 		return err
 	}
-	return k.verify(ctx, false, k.opts.VerifyRows)
+	return k.inOneState(ctx, func(tx *sql.Tx, st *state) error {
+		if err := verifyTable(ctx, tx, k.fenceTable(), st.fences); err != nil {
+			return err
+		}
+		if st.keys.count > uint64(max(k.opts.VerifyRows, 0)) {
+			return nil
+		}
+		return verifyTable(ctx, tx, k.keyTable(false), st.keys)
+	})
 }
 
-// verify leaves out keys when they are more than limit, unless all is wanted.
-func (k *Keyring) verify(ctx context.Context, all bool, limit int) error {
+// inOneState runs f on one consistent state of the key store. It holds no
+// writer up; an erasure that wants the write-ahead log cut meanwhile is
+// incomplete until it is repeated.
+func (k *Keyring) inOneState(ctx context.Context, f func(*sql.Tx, *state) error) error {
 	tx, err := k.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("verifying the key store: %w", err)
@@ -34,46 +37,76 @@ func (k *Keyring) verify(ctx context.Context, all bool, limit int) error {
 	if err != nil {
 		return err
 	}
-	err = k.verifyTable(ctx, tx, "fences", fenceColumns, st.fences, func(scan func(...any) error) ([]byte, []byte, string, error) {
-		var f fenceRow
-		err := f.scan(scan)
-		return f.mac, k.secrets.rowMAC(f.message()), f.id.String(), err
-	})
-	if err != nil || !all && st.keys.count > uint64(max(limit, 0)) {
-		return err
-	}
-	var scratch [512]byte
-	return k.verifyTable(ctx, tx, "keys", keyColumns, st.keys, func(scan func(...any) error) ([]byte, []byte, string, error) {
-		var r keyRow
-		err := r.scan(scan)
-		return r.mac, k.secrets.rowMAC(r.message(scratch[:0])), r.id.String(), err
-	})
+	return f(tx, st)
 }
 
-func (k *Keyring) verifyTable(ctx context.Context, tx *sql.Tx, table, columns string, want tally,
-	read func(func(...any) error) (stored, computed []byte, name string, err error),
-) error {
-	rows, err := tx.QueryContext(ctx, "SELECT "+columns+" FROM "+table)
+// checkedTable is a table whose rows say themselves whether they are whole.
+type checkedTable struct {
+	name, columns string
+	// read scans one row: what it is, its MAC, and what is wrong with it, ""
+	// when nothing is.
+	read func(scan func(...any) error) (row string, mac []byte, wrong string, err error)
+}
+
+// keyTable is the table of keys. Deep also unwraps the live ones.
+func (k *Keyring) keyTable(deep bool) checkedTable {
+	var scratch [512]byte
+	return checkedTable{"keys", keyColumns, func(scan func(...any) error) (string, []byte, string, error) {
+		var r keyRow
+		if err := r.scan(scan); err != nil {
+			return "", nil, "", err
+		}
+		wrong := k.wrongMAC(r.mac, r.message(scratch[:0]))
+		if deep && wrong == "" && !r.fenced {
+			key, err := k.unwrapLocal(&r)
+			if err != nil {
+				return "", nil, "", err
+			}
+			key.wipe()
+		}
+		return "key " + r.id.String(), r.mac, wrong, nil
+	}}
+}
+
+func (k *Keyring) fenceTable() checkedTable {
+	return checkedTable{"fences", fenceColumns, func(scan func(...any) error) (string, []byte, string, error) {
+		var r fenceRow
+		err := r.scan(scan)
+		return "fence of key " + r.id.String(), r.mac, k.wrongMAC(r.mac, r.message()), err
+	}}
+}
+
+func (k *Keyring) wrongMAC(stored, message []byte) string {
+	if equal(stored, k.secrets.rowMAC(message)) {
+		return ""
+	}
+	return "its MAC is wrong"
+}
+
+// verifyTable fails with an *IntegrityError at the first row that is wrong, or
+// when the rows are not the ones that were written.
+func verifyTable(ctx context.Context, tx *sql.Tx, t checkedTable, want tally) error {
+	rows, err := tx.QueryContext(ctx, "SELECT "+t.columns+" FROM "+t.name)
 	if err != nil {
 		return fmt.Errorf("verifying the key store: %w", err)
 	}
 	defer rows.Close() //nolint:errcheck // read only
 	var found tally
 	for rows.Next() {
-		stored, computed, name, err := read(rows.Scan)
+		row, mac, wrong, err := t.read(rows.Scan)
 		if err != nil {
 			return fmt.Errorf("verifying the key store: %w", err)
 		}
-		if !equal(stored, computed) {
-			return &IntegrityError{Table: table, Row: "the MAC of key " + name + " is wrong"}
+		if wrong != "" {
+			return &IntegrityError{Table: t.name, Row: row + ": " + wrong}
 		}
-		found.add(stored)
+		found.add(mac)
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("verifying the key store: %w", err)
 	}
 	if found != want {
-		return &IntegrityError{Table: table, Want: want.count, Found: found.count}
+		return &IntegrityError{Table: t.name, Want: want.count, Found: found.count}
 	}
 	return nil
 }

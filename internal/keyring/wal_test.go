@@ -77,7 +77,9 @@ func statesAfterCrash(t *testing.T, o Options, refs []*personal.Ref) string {
 	k, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, k.Close()) }()
-	require.NoError(t, k.Verify(t.Context()))
+	for _, f := range findings(t, k) {
+		require.Equal(t, lookupFile, f.File, "%v: only the lookup, which was not copied, is not whole", f)
+	}
 	states := ""
 	for i, ref := range refs {
 		v, err := k.Open(t.Context(), ref)
