@@ -35,8 +35,9 @@ type Disclosed struct {
 //
 // The steps are Open's, and a refusal gives nothing. Fields whose group was
 // erased are left out of the question, since nothing of them can leave, and
-// their values are Erased in the answer; when nothing but those was asked
-// for, nothing is recorded and the answer names no access.
+// their values are Erased in the answer. When all that the purpose needs was
+// erased, that is the whole answer: nothing is recorded, it names no access,
+// and what else an officer would get stays closed with the purpose.
 func (d *Door) Evidence(ctx context.Context, ask Ask, token domain.Token, upTo eventstore.Position) ([]Disclosed, Answer, error) {
 	ask.Door, ask.Tokens = access.Evidence, []domain.Token{token}
 	wanted, err := d.wanted(ctx, &ask)
@@ -52,6 +53,7 @@ func (d *Door) Evidence(ctx context.Context, ask Ask, token domain.Token, upTo e
 		return nil, Answer{}, err
 	}
 	fields, erased := d.fenced(cat, ask, people[0])
+	erased = wanted.of(erased)
 	o := Opened{Token: token, State: people[0].State}
 	answer := Answer{Subjects: []Opened{o}}
 	if len(fields) > 0 || len(erased) == 0 {
@@ -64,7 +66,7 @@ func (d *Door) Evidence(ctx context.Context, ask Ask, token domain.Token, upTo e
 			return nil, Answer{}, err
 		}
 	}
-	given, err := d.secrets(ctx, &o, ask.Purpose, wanted.of(erased), upTo)
+	given, err := d.secrets(ctx, &o, ask.Purpose, erased, upTo)
 	if err != nil {
 		return nil, Answer{}, err
 	}

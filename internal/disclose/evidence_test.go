@@ -246,8 +246,14 @@ func TestEvidenceAfterErasure(t *testing.T) {
 	for _, d := range given {
 		require.Equal(t, personal.Erased, d.State)
 	}
-	granted, _ = h.accesses()
+	granted, denied := h.accesses()
 	require.Len(t, granted, 1)
+	require.Empty(t, denied)
+
+	_, _, err = h.door.Evidence(h.ctx, officers(handOver(token, "basis.reference")), token, all)
+	require.Equal(t, "access."+string(access.RuleErased), code(err), "the purpose is closed with what it needs")
+	_, denied = h.accesses()
+	require.Len(t, denied, 1)
 }
 
 // TestEvidenceWithoutKeysIsNotErased: a key store from before a person's keys

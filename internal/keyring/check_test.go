@@ -174,7 +174,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 	whole := open(t, f.o)
 	want := f.answers(t, whole)
 	require.NoError(t, whole.Close())
-	for name, stride := range map[string]int{storeFile: 2503, lookupFile: 2503, epochFile: 9973, "root.key": 53} {
+	for name, stride := range map[string]int{storeFile: 1009, lookupFile: 1009, epochFile: 9973, "root.key": 53} {
 		t.Run(name, func(t *testing.T) {
 			if s := os.Getenv("LETHE_FLIP_STRIDE"); s != "" {
 				var err error
@@ -189,6 +189,9 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 			require.NoError(t, err)
 			found, harmless := 0, 0
 			for bit := 0; bit < 8*len(content); bit += stride {
+				if free(content, bit/8) {
+					continue
+				}
 				if f.flipped(t, path, content, bit, want) {
 					found++
 				} else {
@@ -199,6 +202,13 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 			require.Positive(t, found)
 		})
 	}
+}
+
+// free reports that a byte lies in the empty middle of a page. They are left
+// out, so that time goes to what means something.
+func free(content []byte, at int) bool {
+	const header, around = 100, 16
+	return at >= header && !slices.ContainsFunc(content[max(0, at-around):min(len(content), at+around)], func(b byte) bool { return b != 0 })
 }
 
 // flipped flips one bit in a copy of the keyring and reports whether that was
