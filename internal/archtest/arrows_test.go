@@ -36,7 +36,7 @@ func arrows() []arrow {
 		{"internal/auth", domain, "who may what is a rule"},
 		{"internal/react", []string{"domain", "eventstore", "internal/ledger"}, "reactors make commands and never open a value"},
 		{"internal/receipt", domain, "a pure function"},
-		{"internal/bundle", []string{"internal/bundle", "internal/leaf", "internal/part", "internal/tlog"}, "checked where nothing of the ledger is: no keys, no store"},
+		{"internal/bundle", []string{"eventstore", "internal/bundle", "internal/leaf", "internal/part", "internal/tlog"}, "checked where nothing of the ledger is: no keys, no store"},
 		{"internal/tlog", nil, "formats of a log, which anybody could have written"},
 		{"internal/tlog/tileclient", []string{"internal/tlog"}, "reads a log over HTTP"},
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
@@ -125,7 +125,7 @@ func TestForeignModules(t *testing.T) {
 		"github.com/transparency-dev":     {}, // what the tests check against
 		"github.com/cockroachdb/apd":      {"domain", "internal", "projections"},
 		"database/sql":                    {"internal/keyring", "projections", "internal/bench"},
-		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/tlog/tileclient", "internal/witness"},
+		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/bundle/verifycmd", "internal/tlog/tileclient", "internal/witness"},
 		"crypto/aes":                      {"internal/part", "internal/httpapi"}, // an upload that waits on disk
 		"crypto/hkdf":                     {},
 		"encoding/gob":                    {},

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lethe/eventstore"
 	"lethe/internal/leaf"
 	"lethe/internal/tlog"
 )
@@ -153,7 +154,7 @@ func collectPart(f file, name string, e *Event, r *Report) {
 		digits = strings.TrimPrefix(name, inPart)
 	}
 	n, err := strconv.Atoi(digits)
-	if err != nil || name != numbered(inPart, n) && name != numbered(inSecret, n) {
+	if err != nil || n >= eventstore.MaxParts || name != numbered(inPart, n) && name != numbered(inSecret, n) {
 		foreignFile(f.name, r)
 		return
 	}

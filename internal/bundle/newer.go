@@ -25,7 +25,7 @@ func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 	}
 	part, broken := partOf(ctx, tr, t, r)
 	switch {
-	case own != nil && !part:
+	case own != nil && (!part || invalid(own)):
 		r.find(CheckTrust, nameCheckpoint, own.Error(), meansOf(own, "nobody whom you trust vouches for this tree: it may be another log's, or made up"))
 		r.close(CheckTrust, "")
 	case own != nil:

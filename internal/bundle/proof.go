@@ -24,7 +24,7 @@ func VerifyProof(ctx context.Context, text []byte, t Trust) (*Report, error) {
 	p, err := tlog.ParseProof(text)
 	if err != nil {
 		r.find(CheckForm, where, err.Error(), "the file was altered, or is no proof")
-		return r.end(false), nil
+		return r.end(), nil
 	}
 	l, err := leaf.Parse(p.Extra)
 	switch {
@@ -43,7 +43,7 @@ func VerifyProof(ctx context.Context, text []byte, t Trust) (*Report, error) {
 		r.find(CheckCheckpoint, where, cpErr.Error(), "the checkpoint was altered")
 	}
 	if len(r.Findings) > 0 {
-		return r.end(false), nil
+		return r.end(), nil
 	}
 	r.tree(cp)
 	r.Entry = entryOf(&l)
@@ -54,26 +54,26 @@ func VerifyProof(ctx context.Context, text []byte, t Trust) (*Report, error) {
 	}
 	r.close(CheckInclusion, "the entry is in the tree of size %d at index %d", cp.Size, p.Index)
 	r.skip(CheckContents, "a proof has no facts and no values: compare those that you have with the hashes")
-	r.settle(anchored)
+	r.settle(anchored, broken)
 	return r, broken
 }
 
 // end closes a report that could not go on.
-func (r *Report) end(anchored bool) *Report {
+func (r *Report) end() *Report {
 	for _, check := range []string{CheckForm, CheckCheckpoint} {
 		if r.failed(check) {
 			r.close(check, "")
 		}
 	}
 	r.skip(CheckInclusion, "the proof could not be read")
-	r.settle(anchored)
+	r.settle(false, nil)
 	return r
 }
 
 func entryOf(l *leaf.Leaf) *Entry {
 	return &Entry{
 		Index: int64(l.Index), EventID: l.EventID.String(), Stream: l.Stream, Revision: l.Revision, Type: l.Type, TypeVersion: l.Version,
-		Recorded: l.Recorded, Effective: l.Effective, FactsSHA256: hex.EncodeToString(l.Facts[:]),
+		Recorded: stamp(l.Recorded), Effective: stamp(l.Effective), FactsSHA256: hex.EncodeToString(l.Facts[:]),
 		MetaSHA256: hex.EncodeToString(l.Metadata[:]), Sealed: len(l.Parts),
 	}
 }

@@ -10,11 +10,12 @@ import (
 // Outcome is what a verification came to.
 type Outcome string
 
-// Outcomes. Found beats Unanchored.
+// Outcomes. Found beats Incomplete, which beats the others.
 const (
 	Verified   Outcome = "verified"   // all that was checked holds, and somebody whom the caller trusts vouches for the tree
 	Found      Outcome = "found"      // something is not as it should be: see the findings
 	Unanchored Outcome = "unanchored" // consistent in itself, but signed by a key that nobody vouched for here
+	Incomplete Outcome = "incomplete" // nothing found, but something that was to be compared with could not be read
 )
 
 // Names of the checks, in the order in which they are reported.
@@ -81,17 +82,17 @@ type Report struct {
 
 // Entry is what the leaf of a single proof says.
 type Entry struct {
-	Index       int64     `json:"index"`
-	EventID     string    `json:"event_id"`
-	Stream      string    `json:"stream"`
-	Revision    uint64    `json:"revision"`
-	Type        string    `json:"type"`
-	TypeVersion uint16    `json:"type_version"`
-	Recorded    time.Time `json:"recorded"`
-	Effective   time.Time `json:"effective"`
-	FactsSHA256 string    `json:"facts_sha256"`
-	MetaSHA256  string    `json:"metadata_sha256"`
-	Sealed      int       `json:"sealed"`
+	Index       int64  `json:"index"`
+	EventID     string `json:"event_id"`
+	Stream      string `json:"stream"`
+	Revision    uint64 `json:"revision"`
+	Type        string `json:"type"`
+	TypeVersion uint16 `json:"type_version"`
+	Recorded    string `json:"recorded"` // RFC 3339, UTC, microseconds
+	Effective   string `json:"effective"`
+	FactsSHA256 string `json:"facts_sha256"`
+	MetaSHA256  string `json:"metadata_sha256"`
+	Sealed      int    `json:"sealed"`
 }
 
 func (r *Report) find(check, where, what, means string) {
@@ -133,11 +134,13 @@ func (r *Report) skip(check, format string, args ...any) {
 	r.Checks = append(r.Checks, Check{check, state, fmt.Sprintf(format, args...)})
 }
 
-// settle sets the outcome.
-func (r *Report) settle(anchored bool) {
+// settle sets the outcome. broken is what could not be read.
+func (r *Report) settle(anchored bool, broken error) {
 	switch {
 	case len(r.Findings) > 0:
 		r.Outcome = Found
+	case broken != nil:
+		r.Outcome = Incomplete
 	case anchored:
 		r.Outcome = Verified
 	default:

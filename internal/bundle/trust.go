@@ -84,7 +84,7 @@ func (t *Trust) keys(origin string, own *ownKeys) (*tlog.KeyList, error) {
 		if vouched, err = own.signedBy(list); err != nil {
 			return nil, err
 		}
-		for _, k := range own.list.Keys {
+		for _, k := range own.list.Keys { // what it says of keys that were given can only take away from them
 			at := slices.IndexFunc(list.Keys, func(have tlog.LogKey) bool { return have.VKey == k.VKey })
 			if at >= 0 && slices.Contains(t.Keys, k.VKey) && !t.lists(k.VKey) {
 				list.Keys[at].From, list.Keys[at].Until = k.From, k.Until
@@ -233,16 +233,21 @@ func (c *content) openKeys(r *Report) {
 	}
 }
 
+// invalid reports whether a signature claims to be by a known key and is not.
+func invalid(err error) bool {
+	var e *note.InvalidSignatureError
+	return errors.As(err, &e)
+}
+
 // meansOf says what a checkpoint that does not open means.
 func meansOf(err error, otherwise string) string {
 	var quorum *tlog.QuorumError
-	var invalid *note.InvalidSignatureError
 	switch {
 	case errors.Is(err, tlog.ErrDistrusted):
 		return "whoever has the compromised key could have made this checkpoint: it is refused"
 	case errors.As(err, &quorum):
 		return "too few witnesses saw this checkpoint: the operator could have shown others another history"
-	case errors.As(err, &invalid):
+	case invalid(err):
 		return "the checkpoint or a signature under it was altered"
 	}
 	return otherwise

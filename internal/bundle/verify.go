@@ -27,7 +27,7 @@ func Verify(ctx context.Context, zip []byte, t Trust) (*Report, error) {
 		r.skip(CheckTrust, "there is no checkpoint to trust")
 		c.closeEvents(r)
 		r.skip(CheckEntries, "there is no checkpoint to scan up to")
-		r.settle(false)
+		r.settle(false, nil)
 		return r, nil
 	}
 	r.close(CheckCheckpoint, "%s, size %d, signed as the log's own key list says", c.checkpoint.Origin, c.checkpoint.Size)
@@ -36,7 +36,7 @@ func Verify(ctx context.Context, zip []byte, t Trust) (*Report, error) {
 	if err := c.complete(ctx, &t, r); broken == nil {
 		broken = err
 	}
-	r.settle(anchored)
+	r.settle(anchored, broken)
 	return r, broken
 }
 

@@ -29,13 +29,14 @@ func render(o *options, r *bundle.Report, failed error) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("writing the report: %w", err)
 	}
-	return string(b) + "\n", nil
+	return clean(string(b)) + "\n", nil
 }
 
 // verdicts say each outcome in a sentence.
 var verdicts = map[bundle.Outcome]string{
 	bundle.Verified:   "verified",
 	bundle.Found:      "NOT VERIFIED: something is not as it should be",
+	bundle.Incomplete: "could not be checked as was asked for",
 	bundle.Unanchored: "unanchored: consistent in itself, but signed by a key that nobody vouched for here (--key, --policy, --checkpoint)",
 }
 
@@ -50,11 +51,7 @@ func (p *page) row(name, format string, args ...any) {
 
 func human(file string, r *bundle.Report, failed error) string {
 	p := &page{}
-	verdict := verdicts[r.Outcome]
-	if failed != nil && r.Outcome != bundle.Found {
-		verdict = "could not be checked as was asked for"
-	}
-	fmt.Fprintf(p, "%s: %s\n\n", clean(filepath.Base(file)), verdict)
+	fmt.Fprintf(p, "%s: %s\n\n", clean(filepath.Base(file)), verdicts[r.Outcome])
 	if r.Origin != "" {
 		p.row("log", "%s, size %d, root %s", r.Origin, r.Size, r.Root)
 	}
@@ -81,7 +78,7 @@ func human(file string, r *bundle.Report, failed error) string {
 func (p *page) entry(e *bundle.Entry) {
 	p.row("entry", "%d: %s, version %d, of %s, revision %d", e.Index, e.Type, e.TypeVersion, e.Stream, e.Revision)
 	p.row("event", "%s", e.EventID)
-	p.row("times", "recorded %s, effective %s", e.Recorded.Format("2006-01-02 15:04:05.999999 UTC"), e.Effective.Format("2006-01-02 15:04:05.999999 UTC"))
+	p.row("times", "recorded %s, effective %s", e.Recorded, e.Effective)
 	p.row("hashes", "facts %s\nmetadata %s\n%d sealed values", e.FactsSHA256, e.MetaSHA256, e.Sealed)
 }
 

@@ -63,7 +63,7 @@ func Run(ctx context.Context, p Process) int {
 	if e != nil {
 		return p.say(p.Stderr, "lethe-verify: "+e.Error()+"\n", exitFailed)
 	}
-	return p.say(p.Stdout, text, code(report, err))
+	return p.say(p.Stdout, text, code(report.Outcome))
 }
 
 // say writes text; a text that cannot be written is a failure.
@@ -74,18 +74,17 @@ func (p *Process) say(to io.Writer, text string, code int) int {
 	return code
 }
 
-// code is the exit code of a report. What was found counts more than what
-// could not be read.
-func code(r *bundle.Report, err error) int {
-	switch {
-	case r.Outcome == bundle.Found:
-		return exitFound
-	case err != nil:
-		return exitFailed
-	case r.Outcome == bundle.Verified:
+// code is the exit code of an outcome.
+func code(o bundle.Outcome) int {
+	switch o {
+	case bundle.Verified:
 		return exitVerified
+	case bundle.Found:
+		return exitFound
+	case bundle.Unanchored:
+		return exitUnanchored
 	}
-	return exitUnanchored
+	return exitFailed
 }
 
 // parse reads the command line. The file may stand before, between or behind
