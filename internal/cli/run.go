@@ -50,6 +50,7 @@ type root struct {
 	Consent     consentCmd     `cmd:"" help:"Record what people agree to, and what they no longer do."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
+	Witness     witnessCmd     `cmd:"" help:"Cosign another ledger's checkpoints, as a second party."`
 	Token       tokenCmd       `cmd:"" help:"Create, list and revoke access tokens."`
 	Bench       benchCmd       `cmd:"" help:"Measure this machine, each figure beside a raw log."`
 	Completion  completionCmd  `cmd:"" help:"Print a completion script for a shell."`

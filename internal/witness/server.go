@@ -18,7 +18,7 @@ import (
 
 // Options are what a server is made of.
 type Options struct {
-	FS    vfs.FS // vfs.Default outside tests
+	FS    vfs.FS // the machine's when nil
 	Dir   string // holds one file for each log; made when it is not there
 	Name  string // the witness's key name, such as witness.example/w1
 	Key   Key
@@ -51,6 +51,9 @@ const maxAtOnce = 64
 // witness nor the log signed is an error: nothing is taken for new that may
 // have been cosigned.
 func Open(o Options) (*Server, error) {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
 	s := &Server{
 		logs: map[string]*history{}, byURL: map[string]*history{},
 		slots: make(chan struct{}, maxAtOnce), log: o.Log,
