@@ -14,7 +14,9 @@ import (
 )
 
 // json prints a value or an answer as it came, indented.
-func (s *shell) json(v any) error {
+func (s *shell) json(v any) error { return writeJSON(s.process.Stdout, v) }
+
+func writeJSON(w io.Writer, v any) error {
 	raw, ok := v.(jsontext.Value)
 	if !ok {
 		var err error
@@ -29,7 +31,7 @@ func (s *shell) json(v any) error {
 	if err := raw.Indent(jsontext.WithIndent("  ")); err != nil {
 		return fmt.Errorf("indenting JSON: %w", err)
 	}
-	if _, err := fmt.Fprintf(s.process.Stdout, "%s\n", raw); err != nil {
+	if _, err := fmt.Fprintf(w, "%s\n", raw); err != nil {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil

@@ -293,6 +293,7 @@ func (t *tour) goodbye(ctx context.Context, begun time.Time) error {
 		p.line("  lethe status")
 		p.line("  lethe subject show %s --purpose customer.service", ada)
 		p.line("  lethe audit replay --subject %s --as-of %s --by effective", ada, t.start.Add(60*day).Format(time.DateOnly))
+		p.line("  lethe audit replay --purpose marketing.sms --as-of %s --by effective --totals", t.start.Add(60*day).Format(time.DateOnly))
 		p.line("  curl -s -H \"Authorization: Bearer $LETHE_TOKEN\" %s", strings.TrimSuffix(url, "/")+"/v1/status")
 		p.line("")
 		p.line("Ctrl-C ends it.")

@@ -55,13 +55,18 @@ type SubjectChanges struct {
 	PersonChanges
 }
 
-// PurposeChanges is a page of the people for whom something changed.
-type PurposeChanges struct {
+// PurposeMoments says what a comparison of a purpose is of.
+type PurposeMoments struct {
 	Purpose domain.Name `json:"purpose"`
 	Moments
 	Position eventstore.Position `json:"position" doc:"The log's end when the first page was asked for: nothing behind it counts"`
-	Items    []PersonChanges     `json:"items" doc:"People with a change or an event, in the order of tokens"`
-	Next     string              `json:"next,omitzero" doc:"Send it as after for the page after this, also when this one has no items; absent on the last"`
+}
+
+// PurposeChanges is a page of the people for whom something changed.
+type PurposeChanges struct {
+	PurposeMoments
+	Items []PersonChanges `json:"items" doc:"People with a change or an event, in the order of tokens"`
+	Next  string          `json:"next,omitzero" doc:"Send it as after for the page after this, also when this one has no items; absent on the last"`
 }
 
 func (s *API) changeRoutes() {
@@ -120,7 +125,7 @@ func (s *API) purposeChanges(ctx context.Context, _ *call, in *struct {
 		return nil, err
 	}
 	from, to := m.cut(in.By, 0), m.cut(in.By, 1)
-	page := PurposeChanges{Purpose: in.Purpose, Moments: moments, Position: m.position, Items: []PersonChanges{}}
+	page := PurposeChanges{PurposeMoments: PurposeMoments{in.Purpose, moments, m.position}, Items: []PersonChanges{}}
 	last, err := s.people(ctx, in.Purpose, to, after, maxFolded, func(token domain.Token, state *subject.State) (bool, error) {
 		before := noStand() // of somebody who was not among the purpose's people yet
 		if isNamed(state, from, in.Purpose) {

@@ -171,6 +171,17 @@ func inOrder(counted map[Total]uint64) []Total {
 	return list
 }
 
+// Add adds the answer that goes on behind this one.
+func (t *PurposeTotals) Add(more PurposeTotals) {
+	counted := map[Total]uint64{}
+	for _, one := range append(t.Totals, more.Totals...) {
+		n := one.People
+		one.People = 0
+		counted[one] += n
+	}
+	t.People, t.Totals, t.Next = t.People+more.People, inOrder(counted), more.Next
+}
+
 // people visits a purpose's people behind a token, in the order of tokens,
 // each folded up to the cut, until visit has enough or most were visited. last
 // is the token to go on behind, "" when these were all.
