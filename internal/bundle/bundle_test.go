@@ -171,3 +171,17 @@ func TestWriteRefusesWhatItDoesNotProve(t *testing.T) {
 		})
 	}
 }
+
+// The page works offline, runs nothing and shows values as text.
+func TestTheSummaryReachesNowhere(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("testdata", "golden", nameSummary))
+	require.NoError(t, err)
+	for _, bad := range []string{"<script", "src=", "http:", "https:", "url(", "@import", "<link", "<iframe", "<img", "<Mozilla"} {
+		require.NotContains(t, string(page), bad)
+	}
+	require.Contains(t, string(page), "&lt;Mozilla/5.0&gt; &amp; &#39;others&#39; &#43; &#34;more&#34;")
+	require.Contains(t, string(page), "Buchhandlung Lindenblatt GmbH")
+	for _, shown := range []string{"Consent withdrawn", "newsletter.form, version 1, en", "unsubscribe", "ada@example.org", "complete to revision 6 at checkpoint 270", "1 sealed value is not disclosed"} {
+		require.Contains(t, string(page), shown)
+	}
+}
