@@ -23,6 +23,11 @@
 // as of). A verifier makes them anew, and the zip around them, and compares
 // every byte, so that there is no byte that could be changed unseen.
 //
+// Whoever makes a bundle anew can still make another one that is true: with
+// fewer of the last events, an earlier or later as of, fewer disclosed values
+// or declarations, or without signatures that no trusted key asks for. A scan
+// finds the first two, a policy the last; the others withhold, and say so.
+//
 // Two statements about completeness are told apart. "Complete to revision n
 // at checkpoint N" says that revisions 0 to n are there without a gap. That
 // the stream has no other entry among the N of the tree is shown only by a
@@ -42,7 +47,6 @@ const (
 	MaxSize   = 512 << 20
 	MaxFiles  = 1<<16 - 1
 	maxName   = 64
-	maxNote   = 256 << 10 // checkpoint, log-keys
-	maxIndex  = 1e12      // twelve digits
-	maxTokens = 64        // bytes of a subject token
+	maxIndex  = 1e12 // twelve digits
+	maxTokens = 64   // bytes of a subject token
 )
