@@ -16,6 +16,8 @@ import (
 type State struct {
 	tokens map[domain.ID]Token
 	hashes map[domain.Digest]domain.ID
+
+	restarts uint64 // of the log
 }
 
 // Token is an access token and what became of it.
@@ -53,6 +55,11 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.changed(e.Token, func(t *Token) { t.Revoked = true })
 	case *TokenExpired:
 		return s.changed(e.Token, func(t *Token) { t.Noted = true })
+	case *LogRestarted:
+		next := *s
+		next.restarts = max(s.restarts, e.Number)
+		return &next
+	case *LogKeyChanged:
 	}
 	return s
 }
@@ -67,7 +74,7 @@ func (s *State) changed(id domain.ID, change func(*Token)) *State {
 }
 
 func (s *State) with(id domain.ID, t Token) *State {
-	next := &State{tokens: maps.Clone(s.tokens), hashes: s.hashes}
+	next := &State{tokens: maps.Clone(s.tokens), hashes: s.hashes, restarts: s.restarts}
 	if next.tokens == nil {
 		next.tokens = map[domain.ID]Token{}
 	}
@@ -174,6 +181,10 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 			return nil, domain.Conflict("token.not_expired", "token", "this token has not expired: revoke it to end it now")
 		}
 		return []domain.Event{&TokenExpired{Token: c.Token}}, nil
+	case ChangeLogKey:
+		return changeLogKey(c)
+	case RestartLog:
+		return restartLog(s, c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

@@ -21,6 +21,7 @@ import (
 	"lethe/internal/disclose"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
+	"lethe/internal/seal"
 	"lethe/projections"
 )
 
@@ -34,6 +35,7 @@ type App struct {
 	Ledger *ledger.Ledger
 	Door   *disclose.Door
 	Views  *Views
+	Seal   *seal.Log
 	Report []string // what opening survived and an operator should know
 
 	stop    context.CancelFunc
@@ -59,13 +61,16 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	}
 	a.Store, err = segment.Open(filepath.Join(dir, "log"), segment.Options{
 		Now: time.Now, Logger: log, SegmentBytes: int64(cfg.Storage.SegmentBytes),
-		DurableMark: viewMark(ctx, filepath.Join(dir, "views")),
+		DurableMark: max(viewMark(ctx, filepath.Join(dir, "views")), seal.Mark(filepath.Join(dir, "seal"))),
 		Report:      func(e error) { a.Report = append(a.Report, e.Error()) },
 	})
 	if err != nil {
 		return nil, locked(dir, err)
 	}
 	if a.Keys, err = openKeys(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	if err := a.openSeal(ctx); err != nil {
 		return nil, err
 	}
 	if a.Codec, err = codec.New(); err != nil {
@@ -84,6 +89,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 		}
 		a.Report = append(a.Report, "lookup and claims were rebuilt: "+why)
 	}
+	if err := a.recordRestart(ctx); err != nil {
+		return nil, err
+	}
 	a.Door = disclose.New(a.Ledger, a.Codec, a.Keys, log)
 	if err := a.introduce(ctx); err != nil {
 		return nil, err
@@ -91,6 +99,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	if a.Views, err = openViews(ctx, filepath.Join(dir, "views"), a.Store, a.Codec, log); err != nil {
 		return nil, err
 	}
+	a.Seal.Run(ctx)
 	return a, a.follow(ctx)
 }
 
@@ -122,6 +131,9 @@ func (a *App) Close() error {
 	}
 	if a.Views != nil {
 		errs = append(errs, a.Views.Close())
+	}
+	if a.Seal != nil {
+		errs = append(errs, a.closeSeal())
 	}
 	if a.Store != nil {
 		errs = append(errs, a.Store.Close())

@@ -57,6 +57,11 @@ const (
 	RunProjections Action = "rebuild views"
 	ReadStatus     Action = "read the status"
 	ManageTokens   Action = "manage tokens"
+	ReadProofs     Action = "read proofs"
+	ReadEntries    Action = "read the entries of the log"
+	ManageLogKeys  Action = "manage the keys that sign the log"
+	VerifyLedger   Action = "verify the whole ledger"
+	MakeBundle     Action = "make evidence bundles"
 )
 
 var allowed = map[Action][]principal.Role{
@@ -74,6 +79,11 @@ var allowed = map[Action][]principal.Role{
 	RunProjections: {principal.Admin},
 	ReadStatus:     {principal.Admin, principal.Officer, principal.Operator, principal.Auditor},
 	ManageTokens:   {principal.Admin},
+	ReadProofs:     {principal.Admin, principal.Officer, principal.Operator, principal.Auditor, principal.Service},
+	ReadEntries:    {principal.Auditor},
+	ManageLogKeys:  {principal.Admin},
+	VerifyLedger:   {principal.Admin, principal.Officer, principal.Auditor},
+	MakeBundle:     {principal.Officer, principal.Auditor},
 }
 
 // RolesFor lists the roles that an action is allowed to, for documentation.

@@ -38,6 +38,7 @@ type root struct {
 	Version kong.VersionFlag `name:"version" help:"Print the version and end."`
 	File    config.File      `embed:""`
 	Storage config.Storage   `embed:"" group:"Storage"`
+	Seal    config.Seal      `embed:"" group:"Seal"`
 	Client  config.Client    `embed:"" group:"Client"`
 	Log     config.Log       `embed:"" group:"Log"`
 
@@ -85,7 +86,7 @@ func Run(ctx context.Context, p Process) int {
 		return fail(p.Stderr, r.JSON, &usageError{err: err, command: commandOf(err)})
 	}
 	sh := &shell{process: p, root: &r, model: parser.Model, parsed: parsed, creates: creates(parsed.Command())}
-	if err := errors.Join(r.Storage.Check(), r.Client.Check()); err != nil {
+	if err := errors.Join(r.Storage.Check(), r.Seal.Check(), r.Client.Check()); err != nil {
 		return fail(p.Stderr, r.JSON, &usageError{err: err})
 	}
 	return fail(p.Stderr, r.JSON, errors.Join(parsed.Run(sh), sh.close()))

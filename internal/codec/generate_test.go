@@ -13,6 +13,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/access"
 	"lethe/domain/catalogue"
+	"lethe/domain/operations"
 	"lethe/domain/personal"
 	"lethe/domain/principal"
 	"lethe/domain/subject"
@@ -62,6 +63,7 @@ var _ = []struct{}{
 	known(access.UnknownSubject, access.BadRecipient),
 	known(principal.Admin, principal.Service),
 	known(principal.User, principal.Program),
+	known(operations.KeyAdded, operations.KeyDistrusted),
 }
 
 // source chooses for fill: sample takes the first and one of each, a rapid

@@ -85,6 +85,8 @@ func events() []entry {
 		of[operations.TokenCreated](),
 		of[operations.TokenRevoked](),
 		of[operations.TokenExpired](),
+		of[operations.LogKeyChanged](),
+		of[operations.LogRestarted](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

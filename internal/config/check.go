@@ -17,7 +17,7 @@ import (
 // when Config itself is what is parsed into; a command that embeds parts
 // calls theirs.
 func (c *Config) Validate() error {
-	return errors.Join(c.Storage.Check(), c.HTTP.Check(), c.Limits.Check(), c.Client.Check())
+	return errors.Join(c.Storage.Check(), c.Seal.Check(), c.HTTP.Check(), c.Limits.Check(), c.Client.Check())
 }
 
 var countryPattern = regexp.MustCompile(`^[A-Z]{2}$`)
@@ -48,6 +48,7 @@ func (s Storage) Resolved() Storage {
 	}
 	s.Data = filepath.Clean(s.Data)
 	s.Keys, s.Epochs, s.Lookup = under(s.Keys, "keys"), under(s.Epochs, "epochs"), under(s.Lookup, "lookup")
+	s.Pins = under(s.Pins, "pins")
 	s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
 	return s
 }
@@ -62,6 +63,7 @@ func (s Storage) Warnings() []string {
 		{"keys", r.Keys, "a backup of the ledger would hold the keys that open it"},
 		{"epochs", r.Epochs, "a backup could revive what was erased"},
 		{"lookup", r.Lookup, "a backup could confirm an erased address by guessing"},
+		{"pins", r.Pins, "a restored copy of the ledger would not be noticed"},
 		{"root-key", r.RootKey, "whoever has the directory has everything"},
 	} {
 		if inside(r.Data, p.path) {
@@ -69,6 +71,23 @@ func (s Storage) Warnings() []string {
 		}
 	}
 	return out
+}
+
+// originPattern is a URL without scheme, as C2SP tlog-checkpoint recommends:
+// no spaces, no plus.
+var originPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(/[A-Za-z0-9._~-]+)*$`)
+
+// Check reports settings that cannot work.
+func (s *Seal) Check() error {
+	switch {
+	case s.Origin != "" && (!originPattern.MatchString(s.Origin) || len(s.Origin) > 200):
+		return errors.New("--log-origin: a URL without scheme, such as ledger.example.com/log")
+	case s.Interval < time.Millisecond || s.Interval > time.Minute:
+		return errors.New("--seal-interval: 1ms to 1m")
+	case s.Bound < s.Interval:
+		return errors.New("--seal-bound: at least --seal-interval")
+	}
+	return nil
 }
 
 func inside(dir, path string) bool {

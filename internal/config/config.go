@@ -18,6 +18,7 @@ import (
 type Config struct {
 	File    File    `embed:""`
 	Storage Storage `embed:"" group:"Storage"`
+	Seal    Seal    `embed:"" group:"Seal"`
 	HTTP    HTTP    `embed:"" group:"HTTP"`
 	Limits  Limits  `embed:"" group:"Limits"`
 	Client  Client  `embed:"" group:"Client"`
@@ -37,9 +38,18 @@ type Storage struct {
 	Keys         string `name:"keys" env:"LETHE_KEYS" placeholder:"DIR" help:"Wrapped keys and fences; keys under the data directory when empty. Never in one backup with the ledger."`
 	Epochs       string `name:"epochs" env:"LETHE_EPOCHS" placeholder:"DIR" help:"Epoch keys; epochs under the data directory when empty. In no backup."`
 	Lookup       string `name:"lookup" env:"LETHE_LOOKUP" placeholder:"DIR" help:"Blind index and claims; lookup under the data directory when empty. In no backup; rebuilt from sealed values."`
+	Pins         string `name:"pins" env:"LETHE_PINS" placeholder:"DIR" help:"Known checkpoints of the log; pins under the data directory when empty. In no backup of the ledger: they tell a restored copy from the log itself."`
 	RootKey      string `name:"root-key" env:"LETHE_ROOT_KEY" placeholder:"file:PATH" help:"Root key file; root.key under the data directory when empty. Made at the first start; keep a copy elsewhere."`
 	SegmentBytes Bytes  `name:"segment-bytes" env:"LETHE_SEGMENT_BYTES" default:"64MiB" placeholder:"SIZE" help:"Size of a log segment, 64KiB to 1GiB. Segments that exist keep theirs."`
 	PhoneRegion  string `name:"phone-region" env:"LETHE_PHONE_REGION" placeholder:"COUNTRY" help:"ISO 3166-1 country of phone numbers without a country code, such as DE; none when empty."`
+}
+
+// Seal is how history is made provable.
+type Seal struct {
+	Origin   string        `name:"log-origin" env:"LETHE_LOG_ORIGIN" placeholder:"NAME" help:"Name of the log in its checkpoints: the URL that it is served at, without scheme, such as ledger.example.com/log. Fixed at the first start; a name is drawn when empty."`
+	Interval time.Duration `name:"seal-interval" env:"LETHE_SEAL_INTERVAL" default:"250ms" help:"Least time between two checkpoints."`
+	Bound    time.Duration `name:"seal-bound" env:"LETHE_SEAL_BOUND" default:"1s" help:"Longest time that an event should wait for its checkpoint; what waits longer is told, and is the metric lethe_seal_waiting_seconds."`
+	Policy   string        `name:"witness-policy" env:"LETHE_WITNESS_POLICY" placeholder:"FILE" help:"C2SP tlog-policy: witnesses with their addresses, and the quorum that makes a checkpoint count as published. Without it a checkpoint is published when it is signed."`
 }
 
 // HTTP is the server's listeners and patience.

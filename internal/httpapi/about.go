@@ -24,6 +24,8 @@ var tags = []*huma.Tag{
 	{Name: tagRights, Description: "Restriction, objection, other bases, holds, and records of one person."},
 	{Name: tagReading, Description: "The door through which personal data is read, and the look back."},
 	{Name: tagEvents, Description: "The log itself, for machines."},
+	{Name: tagProofs, Description: "What shows that history was not altered: proofs, checkpoints, the keys that sign them. The log's own files " +
+		"are at `/checkpoint`, `/log-keys` and `/tile/…`, as C2SP tlog-tiles has them."},
 	{Name: tagImports, Description: "Whole files of another system."},
 	{Name: tagOperations, Description: "Status, views and tokens."},
 }

@@ -41,8 +41,11 @@ func New(o Options) *API {
 	s.eventRoutes()
 	s.operationRoutes()
 	s.importRoutes()
+	s.proofRoutes()
+	s.logRoutes()
 	s.describe()
 	s.publicRoutes()
+	s.logFiles()
 	s.handler = s.chain(s.mux)
 	return s
 }

@@ -13,6 +13,7 @@ import (
 	"lethe/internal/disclose"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
+	"lethe/internal/seal"
 	"lethe/projections"
 )
 
@@ -25,8 +26,9 @@ type Options struct {
 	Store   eventstore.Store // of the events feed
 	Decoder Decoder
 	Imports Importer
-	Leaves  Leaves // nil = where events lie in the tree is not known
-	Spool   string // directory for uploads under way, encrypted; "" = the system's
+	Leaves  Leaves    // nil = where events lie in the tree is not known
+	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
+	Spool   string    // directory for uploads under way, encrypted; "" = the system's
 	// Status answers GET /status; what it returns is the answer's JSON.
 	Status func(ctx context.Context) (Status, error)
 	// Ready reports whether requests can be served; nil = always.

@@ -219,7 +219,11 @@ func (l *Log) noteAnswer(ctx context.Context, w Witness, cur *Signed, err error)
 }
 
 func (l *Log) publishCosigned(cur *Signed, signed []byte) error {
-	n, err := note.Open(signed, note.VerifierList(l.verifiers()...))
+	verifiers, err := l.verifiers()
+	if err != nil {
+		return err
+	}
+	n, err := note.Open(signed, note.VerifierList(verifiers...))
 	if err != nil {
 		return fmt.Errorf("reading the cosignatures: %w", err)
 	}
@@ -234,11 +238,20 @@ func (l *Log) publishCosigned(cur *Signed, signed []byte) error {
 	return l.publish(&Signed{Checkpoint: cur.Checkpoint, Note: signed, Position: cur.Position})
 }
 
-// verifiers are those of the policy's witnesses.
-func (l *Log) verifiers() []note.Verifier {
+// verifiers are those of the policy's witnesses and the log's own.
+func (l *Log) verifiers() ([]note.Verifier, error) {
 	var out []note.Verifier
 	for _, w := range l.opts.Policy.Witnesses {
 		out = append(out, w.Verifier())
 	}
-	return out
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range l.keys.list(l.origin).Keys {
+		v, err := tlog.NewVerifier(k.VKey)
+		if err != nil {
+			return nil, fmt.Errorf("reading a signing key of the log: %w", err)
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }

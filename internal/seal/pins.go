@@ -2,7 +2,9 @@ package seal
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -171,4 +173,37 @@ func (p *pins) all() (kept []Pin, unread int, err error) {
 		kept = append(kept, *p.latest)
 	}
 	return kept, unread, nil
+}
+
+// ErrNotOurs: none of the log's keys signed a checkpoint that was brought.
+var ErrNotOurs = errors.New("none of the log's keys signed the checkpoint")
+
+// Pins gives every known checkpoint, the newest one last.
+func (l *Log) Pins() ([]Pin, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	kept, _, err := l.pins.all()
+	return kept, err
+}
+
+// Pin takes a checkpoint that somebody saw elsewhere. Errors: ErrNotOurs;
+// ErrInconsistent when this log signed it and does not contain it, after
+// which it is kept all the same, as evidence.
+func (l *Log) Pin(ctx context.Context, signed []byte) (tlog.Checkpoint, error) {
+	l.mu.Lock()
+	list, newest := l.keys.list(l.origin), l.newest
+	l.mu.Unlock()
+	c, _, err := list.Open(signed)
+	if err != nil {
+		return c, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	switch {
+	case newest == nil || c.Size > newest.Size:
+		err = ErrInconsistent
+	case c.Size > 0:
+		err = l.follows(ctx, newest.Size, newest.Root, c)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return c, errors.Join(err, l.pins.keep(&Pin{Restarts: l.restarts, Note: signed, Checkpoint: c}))
 }

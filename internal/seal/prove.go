@@ -2,7 +2,6 @@ package seal
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -191,25 +190,16 @@ func (l *Log) Status() Status {
 	return st
 }
 
-// checkedEntries gives the first width entries of a bundle, whose hashes must
-// be those of the tile.
-func checkedEntries(bundle []byte, width int, hashes []byte) ([]byte, error) {
-	i, end := 0, 0
+// checkEntries compares a bundle with the hashes of its tile.
+func checkEntries(bundle []byte, hashes []byte) error {
 	for entry, err := range leaf.Entries(bundle) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if i == width {
-			break
+		if h := leaf.Hash(entry); len(hashes) < hashSize || string(h[:]) != string(hashes[:hashSize]) {
+			return errors.New("an entry is not that of its hash")
 		}
-		if h := leaf.Hash(entry); string(h[:]) != string(hashes[i*hashSize:(i+1)*hashSize]) {
-			return nil, fmt.Errorf("entry %d is not that of its hash", i)
-		}
-		end += 2 + int(binary.BigEndian.Uint16(bundle[end:]))
-		i++
+		hashes = hashes[hashSize:]
 	}
-	if i < width {
-		return nil, fmt.Errorf("the bundle holds %d entries of %d", i, width)
-	}
-	return append([]byte(nil), bundle[:end]...), nil
+	return nil
 }

@@ -222,7 +222,7 @@ func (l *Log) restart(pin *Pin) error {
 	}
 	next := &state{
 		Base: s.Base, Restarts: s.Restarts + 1, Root: emptyRoot(),
-		Restart: &Restart{Number: s.Restarts + 1, Checkpoint: note, Position: position, Common: events},
+		Restart: &Restart{Number: s.Restarts + 1, Checkpoint: note, Position: position, Size: known, Common: events},
 	}
 	if err := next.write(l.fs, l.opts.Dir); err != nil {
 		return err
@@ -311,11 +311,11 @@ func (t *tiles) edge(ctx context.Context, size uint64) (*edge, error) {
 		e.levels = append(e.levels, tile)
 	}
 	if width := int(size % tileWidth); width > 0 {
-		b, err := t.ReadEntries(ctx, int64(size/tileWidth), width)
-		if err != nil {
+		var err error
+		if e.entries, err = t.ReadEntries(ctx, int64(size/tileWidth), width); err != nil {
 			return nil, err
 		}
-		if e.entries, err = checkedEntries(b, width, e.levels[0]); err != nil {
+		if err := checkEntries(e.entries, e.levels[0]); err != nil {
 			return nil, err
 		}
 	}

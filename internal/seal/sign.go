@@ -185,15 +185,22 @@ func (l *Log) KeyList() []byte {
 }
 
 // RotateKey adds a signing key that signs from the next checkpoint on, beside
-// those that sign already, so that verifiers have time to learn it.
-func (l *Log) RotateKey() (Key, error) {
+// those that sign already, so that verifiers have time to learn it. A newest
+// key that has not signed yet is given again: then nothing was made.
+func (l *Log) RotateKey() (k Key, made bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if all := l.keys.shown(); len(all) > 1 {
+		if k := all[len(all)-1]; k.Signs && uint64(k.From) >= l.nextSize() {
+			return k, false, nil
+		}
+	}
 	vkey, err := l.keys.add(l.origin, l.nextSize())
 	if err != nil {
-		return Key{}, err
+		return Key{}, false, err
 	}
-	return l.changedKey(idOf(vkey))
+	k, err = l.changedKey(idOf(vkey))
+	return k, true, err
 }
 
 // RetireKey ends a key's signing with the last checkpoint. What it signed

@@ -28,6 +28,7 @@ type Restart struct {
 	Number     uint64              `json:"number"`     // of the restart, from 1
 	Checkpoint []byte              `json:"checkpoint"` // the newest known under the old origin, a signed note
 	Position   eventstore.Position `json:"position"`   // that was given in the lost range; 0 = not known
+	Size       uint64              `json:"size"`       // that was known under the old origin
 	Common     uint64              `json:"common"`     // events that the log still had
 	Recorded   bool                `json:"recorded"`   // an event says so
 }

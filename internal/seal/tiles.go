@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lethe/internal/durable"
+	"lethe/internal/leaf"
 	"lethe/internal/tlog"
 )
 
@@ -125,14 +126,29 @@ func (t *tiles) ReadTile(_ context.Context, level int, n int64, width int) ([]by
 	return b[:width*hashSize], nil
 }
 
-// ReadEntries implements tlog.Entries. The bundle may hold more entries than
-// asked for.
+// ReadEntries implements tlog.Entries.
 func (t *tiles) ReadEntries(_ context.Context, n int64, width int) ([]byte, error) {
 	b, err := t.read(tlog.EntriesPath(n, tileWidth), maxEntriesBytes)
-	if !durable.IsNotExist(err) || width == tileWidth {
-		return b, err
+	if durable.IsNotExist(err) && width < tileWidth {
+		b, err = t.partial(tlog.EntriesPath(n, width), width, maxEntriesBytes)
 	}
-	return t.partial(tlog.EntriesPath(n, width), width, maxEntriesBytes)
+	if err != nil {
+		return nil, err
+	}
+	end, i := 0, 0
+	for entry, err := range leaf.Entries(b) {
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", tlog.EntriesPath(n, width), err)
+		}
+		if i == width {
+			break
+		}
+		i, end = i+1, end+2+len(entry)
+	}
+	if i < width {
+		return nil, fmt.Errorf("%s holds %d entries of %d", tlog.EntriesPath(n, width), i, width)
+	}
+	return b[:end:end], nil
 }
 
 // partial reads a partial file, or the next wider one that is there.

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"lethe/domain"
+	"lethe/domain/operations"
+	"lethe/internal/ledger"
+	"lethe/internal/seal"
+	"lethe/internal/tlog"
+	"lethe/internal/witness"
+)
+
+// openSeal opens the seal. It comes before anything is appended: when the log
+// came back shorter than a known checkpoint, its positions go on in a new era,
+// so that none is ever given twice.
+func (a *App) openSeal(ctx context.Context) error {
+	c, s := a.Config.Seal, a.Config.Storage.Resolved()
+	policy, witnesses, err := loadPolicy(c.Policy)
+	if err != nil {
+		return err
+	}
+	a.Seal, err = seal.Open(ctx, seal.Options{
+		Dir: filepath.Join(s.Data, "seal"), PinDir: s.Pins, KeyDir: s.Keys, Store: a.Store, Vault: a.Keys,
+		Origin: c.Origin, Interval: c.Interval, Bound: c.Bound, Policy: policy, Witnesses: witnesses,
+		Now: time.Now, Rand: rand.Reader, Logger: a.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if r := a.Seal.Restart(); r != nil {
+		if err := a.Store.RaiseEraAbove(r.Position); err != nil {
+			return fmt.Errorf("beginning a new era of positions: %w", err)
+		}
+	}
+	return nil
+}
+
+// recordRestart appends the event that a restarted log begins with.
+func (a *App) recordRestart(ctx context.Context) error {
+	r := a.Seal.Restart()
+	if r == nil {
+		return nil
+	}
+	c := operations.RestartLog{LogRestarted: operations.LogRestarted{Number: r.Number, Size: r.Size, Common: r.Common}}
+	if len(r.Checkpoint) > 0 {
+		old, err := tlog.CheckpointOf(r.Checkpoint)
+		if err != nil {
+			return fmt.Errorf("reading the checkpoint that the log fell short of: %w", err)
+		}
+		c.Root = domain.Digest(old.Root)
+	}
+	req := ledger.Request{Principal: System, Command: a.Keys.CommandID(System, "log-restart/"+strconv.FormatUint(r.Number, 10))}
+	if _, err := a.Ledger.Operate(ctx, req, c); err != nil {
+		return fmt.Errorf("recording the restart: %w", err)
+	}
+	a.Report = append(a.Report, fmt.Sprintf("the log came back with %d events of at least %d that a checkpoint covers: "+
+		"it goes on as %s; what is lost is lost also for consents and withdrawals", r.Common, r.Size, a.Seal.Origin()))
+	return a.Seal.RestartRecorded()
+}
+
+// sealTime bounds how long closing waits for what is not sealed yet; the next
+// start goes on with it.
+const sealTime = 10 * time.Second
+
+func (a *App) closeSeal() error {
+	ctx, cancel := context.WithTimeout(context.Background(), sealTime)
+	defer cancel()
+	return a.Seal.Close(ctx)
+}
+
+const maxPolicy = 64 << 10
+
+// loadPolicy reads the policy and makes a client of each witness that has an
+// address. No file, no policy.
+func loadPolicy(file string) (*tlog.Policy, []seal.Witness, error) {
+	if file == "" {
+		return nil, nil, nil
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // the operator names it
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the witness policy: %w", err)
+	}
+	if len(b) > maxPolicy {
+		return nil, nil, errors.New("reading the witness policy: it is larger than 64 KiB")
+	}
+	p, err := tlog.ParsePolicy(b)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the witness policy: %w", err)
+	}
+	var witnesses []seal.Witness
+	for _, w := range p.Witnesses {
+		if w.URL == "" {
+			continue
+		}
+		witnesses = append(witnesses, &witness.Client{
+			Label: w.Name, URL: w.URL, HTTP: &http.Client{Timeout: 30 * time.Second}, Verifiers: []note.Verifier{w.Verifier()},
+		})
+	}
+	return p, witnesses, nil
+}
