@@ -18,6 +18,15 @@ type gauges struct {
 	serving *prometheus.Desc
 	failed  *prometheus.Desc
 	alarms  *prometheus.Desc
+
+	sealed    *prometheus.Desc
+	published *prometheus.Desc
+	unsealed  *prometheus.Desc
+	waiting   *prometheus.Desc
+	bound     *prometheus.Desc
+	stopped   *prometheus.Desc
+	restarts  *prometheus.Desc
+	witness   *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*gauges)(nil)
@@ -36,12 +45,24 @@ func newGauges(a *app.App) *gauges {
 		failed:  desc("view_failed", "1 while a view has failed.", "view"),
 		alarms: desc("keyring_alarms_total",
 			"Sealed values without a key that were not erased, that were changed, or met a damaged row. Each should stay 0.", "kind"),
+
+		sealed:    desc("seal_events", "Events under a signed checkpoint."),
+		published: desc("seal_published_events", "Events under a published checkpoint."),
+		unsealed:  desc("seal_lag_events", "Events that are not under a signed checkpoint yet."),
+		waiting:   desc("seal_waiting_seconds", "How long the oldest of them waits; should stay below the bound."),
+		bound:     desc("seal_bound_seconds", "How long an event should wait at most (--seal-bound)."),
+		stopped:   desc("seal_stopped", "1 when sealing stopped: history is recorded and not proven. Should stay 0."),
+		restarts:  desc("seal_restarts", "Times that the log came back shorter than a checkpoint of it."),
+		witness:   desc("witness_events", "Events under the newest checkpoint that a witness cosigned.", "witness"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.events, g.streams, g.bytes, g.lag, g.serving, g.failed, g.alarms} {
+	for _, d := range []*prometheus.Desc{
+		g.events, g.streams, g.bytes, g.lag, g.serving, g.failed, g.alarms,
+		g.sealed, g.published, g.unsealed, g.waiting, g.bound, g.stopped, g.restarts, g.witness,
+	} {
 		to <- d
 	}
 }
@@ -61,6 +82,17 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 		}
 		gauge(g.serving, one(v.Serving), v.Name)
 		gauge(g.failed, one(v.State == projections.Failed), v.Name)
+	}
+	st := g.app.Seal.Status()
+	gauge(g.sealed, float64(st.Size))
+	gauge(g.published, float64(st.Published))
+	gauge(g.unsealed, float64(st.Lag))
+	gauge(g.waiting, st.Waiting)
+	gauge(g.bound, st.Bound)
+	gauge(g.stopped, one(st.Failed != ""))
+	gauge(g.restarts, float64(st.Restarts))
+	for _, w := range st.Witnesses {
+		gauge(g.witness, float64(w.Size), w.Name)
 	}
 	alarms := g.app.Keys.Alarms()
 	for kind, n := range map[string]uint64{

@@ -51,6 +51,7 @@ type root struct {
 	Consent     consentCmd     `cmd:"" help:"Record what people agree to, and what they no longer do."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
+	Keys        keysCmd        `cmd:"" help:"Show or change the keys that sign the log."`
 	Witness     witnessCmd     `cmd:"" help:"Cosign another ledger's checkpoints, as a second party."`
 	Token       tokenCmd       `cmd:"" help:"Create, list and revoke access tokens."`
 	Bench       benchCmd       `cmd:"" help:"Measure this machine, each figure beside a raw log."`

@@ -16,7 +16,7 @@ type statusCmd struct{}
 
 // Help is shown by --help.
 func (statusCmd) Help() string {
-	return `Ends with exit code 3 when a view has failed.
+	return `Ends with exit code 3 when a view has failed or sealing stopped.
 
 Examples:
 
@@ -40,7 +40,7 @@ func (statusCmd) Run(ctx context.Context, s *shell) error {
 		statusLines(p, v)
 		err = p.writeTo(s.process.Stdout)
 	}
-	if err == nil && failed(v.Views) {
+	if err == nil && (failed(v.Views) || v.Log != nil && v.Log.Failed != "") {
 		return errFound
 	}
 	return err
@@ -64,6 +64,7 @@ func statusLines(p *page, v httpapi.Status) {
 	p.row("log", count(v.Bytes)+" bytes")
 	p.line("")
 	viewLines(p, v.Views)
+	logLines(p, v.Log)
 	for _, line := range v.Reports {
 		p.line("note: %s", line)
 	}
@@ -86,9 +87,10 @@ func viewLines(p *page, views []httpapi.ViewStatus) {
 // statusOf is what GET /status answers.
 func statusOf(ctx context.Context, a *app.App, version string) (httpapi.Status, error) {
 	stats := a.Store.Stats()
+	sealed := httpapi.LogStatus(a.Seal.Status())
 	s := httpapi.Status{
 		Version: version, Events: stats.Events, Streams: stats.Streams, Position: stats.Head, Bytes: stats.Bytes,
-		Views: httpapi.ViewStatuses(a.Views.Status()), Reports: a.Report,
+		Views: httpapi.ViewStatuses(a.Views.Status()), Log: &sealed, Reports: a.Report,
 	}
 	err := a.Views.Read(ctx, customers.Name, func(q projections.Querier) error {
 		return q.QueryRowContext(ctx, "SELECT count(*) FROM customers").Scan(&s.Subjects)

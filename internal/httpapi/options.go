@@ -54,6 +54,7 @@ type Limits struct {
 	Burst         int           // requests of one token at once; 2000
 	AnonymousRate float64       // failed authentications a second of one address; 0 = no limit
 	MaxFeeds      int           // open event feeds; 64
+	MaxFolded     int           // people folded for one answer about a purpose; 10,000, a few seconds' work
 	Timeout       time.Duration // of a request that is not a feed or an import; 30 s
 	Wait          time.Duration // for a view to reach after_position; 5 s
 	Heartbeat     time.Duration // between signs of life in a feed; 15 s
@@ -64,6 +65,7 @@ func (l *Limits) setDefaults() {
 	set(&l.MaxImport, 64<<30)
 	set(&l.Burst, 2000)
 	set(&l.MaxFeeds, 64)
+	set(&l.MaxFolded, 10_000)
 	set(&l.Timeout, 30*time.Second)
 	set(&l.Wait, 5*time.Second)
 	set(&l.Heartbeat, 15*time.Second)
@@ -98,5 +100,6 @@ type Status struct {
 	Position eventstore.Position `json:"position"`
 	Bytes    int64               `json:"bytes" doc:"Of the event log"`
 	Views    []ViewStatus        `json:"views"`
+	Log      *LogStatus          `json:"log,omitempty" nullable:"false" doc:"How far history is sealed"`
 	Reports  []string            `json:"reports,omitzero" doc:"What opening the data directory survived"`
 }

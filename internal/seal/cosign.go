@@ -185,7 +185,7 @@ func (l *Log) askOne(ctx context.Context, w Witness, cur *Signed) ([]byte, error
 	l.mu.Unlock()
 	for range 3 {
 		if old > cur.Size {
-			return nil, l.compare(ctx, w)
+			return nil, l.ahead(ctx, w, old)
 		}
 		path, err := tlog.Consistency(ctx, l.tiles, cur.Size, cur.Root, old)
 		if err != nil {
@@ -200,6 +200,21 @@ func (l *Log) askOne(ctx context.Context, w Witness, cur *Signed) ([]byte, error
 	}
 	return nil, errors.New("it names another size each time")
 }
+
+// ahead deals with a witness that names a larger size. Only a checkpoint that
+// this log signed shows that it is right; a bare number is told, and no
+// checkpoint of ours is cosigned by it.
+func (l *Log) ahead(ctx context.Context, w Witness, size int64) error {
+	err := l.compare(ctx, w)
+	if errors.Is(err, ErrAhead) || errors.Is(err, ErrInconsistent) {
+		return err
+	}
+	l.log.ErrorContext(ctx, "ALARM: a witness says that it cosigned more of this log than there is, and does not show it: "+
+		"was the log restored from an older copy?", "witness", w.Name(), "size", size)
+	return fmt.Errorf("it says that it cosigned size %d, which this log does not reach: %w", size, errors.Join(err, errNotShown))
+}
+
+var errNotShown = errors.New("it does not show that checkpoint")
 
 func (l *Log) noteAnswer(ctx context.Context, w Witness, cur *Signed, err error) {
 	if errors.Is(err, ErrAhead) {
