@@ -250,6 +250,26 @@ func BenchmarkSections(b *testing.B) {
 	}
 }
 
+// BenchmarkCheck is the whole check of a log by two workers.
+func BenchmarkCheck(b *testing.B) {
+	s, err := segment.Open(b.TempDir(), segment.Options{SegmentBytes: 4 << 20})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	fillBench(b, s)
+	for name, o := range map[string]segment.CheckOptions{
+		"sections": {Sections: true, Workers: 2},
+		"all":      {Sections: true, Streams: true, Files: true, Workers: 2},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				require.NoError(b, s.Check(b.Context(), o, func(f eventstore.Fault) { b.Errorf("%+v", f) }))
+			}
+			b.ReportMetric(float64(b.N*scanEvents)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
 func BenchmarkStreamRead(b *testing.B) {
 	b.Run("raw", func(b *testing.B) {
 		l := openRaw(b)

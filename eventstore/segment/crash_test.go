@@ -325,7 +325,7 @@ const groupSync = "segment: write < commit < run"
 
 // The engine's syncs. Each is left out in turn, and the table must fail.
 var syncSites = []string{
-	"FORMAT: writeFile < create < readManifest < open",
+	"FORMAT: writeFile < writeFormat < create < readManifest",
 	"MANIFEST: writeFile < store < create < readManifest",
 	"MANIFEST: writeFile < store < markClean < close",
 	"MANIFEST: writeFile < store < open < Open",

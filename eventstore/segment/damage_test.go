@@ -86,6 +86,17 @@ func requireCorrupt(t *testing.T, err error, what string) {
 	require.Contains(t, c.Error(), what)
 }
 
+// requireFault wants a report of something that was made good.
+func requireFault(t *testing.T, err error, what, means string) {
+	t.Helper()
+	var f *eventstore.Fault
+	require.ErrorAs(t, err, &f)
+	require.Contains(t, f.What, what)
+	require.Contains(t, f.Means, means)
+	require.True(t, f.Mended)
+	require.NotEmpty(t, f.File)
+}
+
 func TestTornTailIsCutAndReported(t *testing.T) {
 	fs := written(t, 20, false, nil)
 	name, data := file(t, fs, true)
@@ -100,7 +111,7 @@ func TestTornTailIsCutAndReported(t *testing.T) {
 	require.Equal(t, int64(at), rec.CutOffset)
 	require.Positive(t, rec.CutBytes)
 	require.Len(t, *got, 1)
-	requireCorrupt(t, (*got)[0], "checksum")
+	requireFault(t, (*got)[0], "checksum", "never acknowledged")
 	appendN(t, s, 20, 5)
 	require.NoError(t, s.Close())
 	s, got, err = openAt(t, fs, nil)
@@ -208,7 +219,7 @@ func TestDamagedFooterIsRebuilt(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, storetest.CheckLog(t, s), 200)
 	require.Len(t, *got, 1)
-	requireCorrupt(t, (*got)[0], "rebuilt from the groups")
+	requireFault(t, (*got)[0], "footer", "rebuilt from the groups")
 	require.NoError(t, s.Close())
 }
 
@@ -240,7 +251,7 @@ func TestDamagedOrForeignIndexIsRebuilt(t *testing.T) {
 		s, got, err := openAt(t, fs, nil)
 		require.NoError(t, err)
 		require.Len(t, *got, 1)
-		require.ErrorContains(t, (*got)[0], "rebuilding the index")
+		requireFault(t, (*got)[0], "cannot be used", "rebuilt from the log")
 		require.Len(t, storetest.CheckLog(t, s), 50)
 		require.NoError(t, s.Close())
 	})
@@ -252,7 +263,7 @@ func TestDamagedOrForeignIndexIsRebuilt(t *testing.T) {
 		s, got, err := openAt(t, fs, nil)
 		require.NoError(t, err)
 		require.Len(t, *got, 1)
-		require.ErrorContains(t, (*got)[0], "another log")
+		requireFault(t, (*got)[0], "another log", "rebuilt from the log")
 		require.Len(t, storetest.CheckLog(t, s), 50)
 		require.NoError(t, s.Close())
 	})

@@ -69,6 +69,11 @@ func splitPosition(p eventstore.Position) (era uint32, ordinal uint64) {
 	return uint32(p >> eraBits), uint64(p) & (1<<eraBits - 1)
 }
 
+func ordinalOf(p eventstore.Position) uint64 {
+	_, ordinal := splitPosition(p)
+	return ordinal
+}
+
 type segmentHeader struct {
 	number  uint64
 	version uint32

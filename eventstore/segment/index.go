@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 
@@ -51,6 +52,25 @@ type index struct {
 // openIndex opens or creates the index in dir of fs. fatal is called when
 // Pebble cannot go on.
 func openIndex(fs vfs.FS, dir string, cacheBytes int64, log *slog.Logger, fatal func(error)) (*index, error) {
+	return openPebble(dir, indexOptions(fs, cacheBytes, log, fatal))
+}
+
+// openIndexReadOnly opens the index in dir without changing anything, not even
+// making a lock file: the caller sees to it that nobody writes.
+func openIndexReadOnly(fs vfs.FS, dir string, log *slog.Logger) (*index, error) {
+	o := indexOptions(unlocked{fs}, 8<<20, log, func(error) {})
+	o.ReadOnly = true
+	return openPebble(dir, o)
+}
+
+// unlocked is a file system on which locks are not taken.
+type unlocked struct{ vfs.FS }
+
+func (unlocked) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+func (u unlocked) Unwrap() vfs.FS { return u.FS }
+
+func indexOptions(fs vfs.FS, cacheBytes int64, log *slog.Logger, fatal func(error)) *pebble.Options {
 	o := &pebble.Options{
 		FS:                          fs,
 		DisableWAL:                  true,
@@ -60,12 +80,22 @@ func openIndex(fs vfs.FS, dir string, cacheBytes int64, log *slog.Logger, fatal 
 		FormatMajorVersion:          pebble.FormatNewest,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 1 },
 		Logger:                      pebbleLogger{log: log, fatal: fatal},
-		EventListener:               &pebble.EventListener{},
+		EventListener: &pebble.EventListener{
+			// By itself Pebble would end the process. Whoever reads the block gets
+			// an error and says what it means.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				log.Error("the index is damaged", slog.String("file", info.Path), slog.Any("error", info.Details))
+			},
+		},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].FilterType = pebble.TableFilter
 	}
+	return o
+}
+
+func openPebble(dir string, o *pebble.Options) (*index, error) {
 	db, err := pebble.Open(dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("opening the index: %w", err)
@@ -141,10 +171,14 @@ func (x *index) length(stream string) (uint64, error) {
 // runs appends at most limit runs of the stream to out, in direction, beginning
 // with the one that holds from.
 func (x *index) runs(out []run, stream string, from uint64, dir eventstore.Direction, limit int) ([]run, error) {
+	return runsIn(x.db, out, stream, from, dir, limit)
+}
+
+func runsIn(db pebble.Reader, out []run, stream string, from uint64, dir eventstore.Direction, limit int) ([]run, error) {
 	var lower, upper, seek [3 + eventstore.MaxStreamBytes + 8 + 1]byte
 	o := pebble.IterOptions{LowerBound: appendRunKey(lower[:0], stream, 0)}
 	o.UpperBound = append(appendRunKey(upper[:0], stream, math.MaxUint64), 0)
-	it, err := x.db.NewIter(&o)
+	it, err := db.NewIter(&o)
 	if err != nil {
 		return out, fmt.Errorf("reading the index: %w", err)
 	}
@@ -180,8 +214,10 @@ func (x *index) runs(out []run, stream string, from uint64, dir eventstore.Direc
 }
 
 // checkpoint reads how far the index got; a fresh index gives zero.
-func (x *index) checkpoint() (checkpoint, error) {
-	v, closer, err := x.db.Get([]byte{checkpointPrefix})
+func (x *index) checkpoint() (checkpoint, error) { return readCheckpoint(x.db) }
+
+func readCheckpoint(db pebble.Reader) (checkpoint, error) {
+	v, closer, err := db.Get([]byte{checkpointPrefix})
 	if errors.Is(err, pebble.ErrNotFound) {
 		return checkpoint{}, nil
 	}
@@ -189,6 +225,10 @@ func (x *index) checkpoint() (checkpoint, error) {
 		return checkpoint{}, fmt.Errorf("reading the index: %w", err)
 	}
 	defer func() { _ = closer.Close() }()
+	return parseCheckpoint(v)
+}
+
+func parseCheckpoint(v []byte) (checkpoint, error) {
 	if len(v) != 32 {
 		return checkpoint{}, errIndexEntry
 	}
@@ -197,11 +237,35 @@ func (x *index) checkpoint() (checkpoint, error) {
 	return c, nil
 }
 
+// probe writes the checkpoint again and looks at the sequence number that this
+// got. Pebble takes damage at the end of its manifest for a torn write, and may
+// then give numbers that its tables have already: newer entries would hide
+// behind older ones, and a compaction that meets two alike ends the process.
+func (x *index) probe(at checkpoint) error {
+	levels, err := x.db.SSTables()
+	if err != nil {
+		return fmt.Errorf("reading the index: %w", err)
+	}
+	b := x.batch()
+	if err := b.commit(at); err != nil {
+		return err
+	}
+	for _, level := range levels {
+		for _, t := range level {
+			if uint64(t.LargestSeqNum) >= b.seq {
+				return errors.New("its manifest has lost its end")
+			}
+		}
+	}
+	return nil
+}
+
 // indexBatch collects entries and the checkpoint that they lead to.
 type indexBatch struct {
 	b     *pebble.Batch
 	key   []byte
 	value []byte
+	seq   uint64 // Pebble's number for it, once committed
 }
 
 func (x *index) batch() *indexBatch { return &indexBatch{b: x.db.NewBatch()} }
@@ -230,6 +294,7 @@ func (b *indexBatch) commit(c checkpoint) error {
 	if err := b.b.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("writing the index: %w", err)
 	}
+	b.seq = uint64(b.b.SeqNum())
 	return b.b.Close()
 }
 
@@ -243,24 +308,6 @@ func (x *index) flush() error {
 func (x *index) close() error {
 	if err := x.db.Close(); err != nil {
 		return fmt.Errorf("closing the index: %w", err)
-	}
-	return nil
-}
-
-// eachStream calls f once for every stream that the index has, in its order.
-func (x *index) eachStream(f func(stream string) error) error {
-	it, err := x.db.NewIter(&pebble.IterOptions{LowerBound: []byte{headPrefix}, UpperBound: []byte{headPrefix + 1}})
-	if err != nil {
-		return fmt.Errorf("reading the index: %w", err)
-	}
-	defer func() { _ = it.Close() }() // its error is read below
-	for ok := it.First(); ok; ok = it.Next() {
-		if err := f(string(it.Key()[1:])); err != nil {
-			return err
-		}
-	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("reading the index: %w", err)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (f formatFile) encode() ([]byte, error) {
 }
 
 // parseFormat refuses what a newer program wrote. The index is not a reason to
-// refuse: it is rebuilt.
+// refuse: one of another format is rebuilt.
 func parseFormat(b []byte) (formatFile, error) {
 	var f formatFile
 	dec := json.NewDecoder(bytes.NewReader(b))

@@ -182,11 +182,13 @@ func (s *Store) readManifest() error {
 	if err != nil {
 		return fmt.Errorf("reading FORMAT: %w", err)
 	}
-	if _, err := parseFormat(f); err != nil {
+	if s.format, err = parseFormat(f); err != nil {
 		return err
 	}
-	s.manifest, err = parseManifest(b)
-	return err
+	if s.manifest, err = parseManifest(b); err != nil {
+		return err
+	}
+	return s.refuseLater()
 }
 
 // create makes an empty log: FORMAT and the first segment, made durable
@@ -203,11 +205,7 @@ func (s *Store) create() error {
 	if err := syncDir(s.fs, s.fs.PathDir(s.dir)); err != nil {
 		return err
 	}
-	b, err := ownFormat.encode()
-	if err != nil {
-		return err
-	}
-	if err := writeFile(s.fs, s.dir, formatName, b); err != nil {
+	if err := s.writeFormat(); err != nil {
 		return err
 	}
 	var id [16]byte
@@ -230,6 +228,16 @@ func (s *Store) create() error {
 	return s.manifest.store(s.fs, s.dir)
 }
 
+// writeFormat leaves the directory to the caller to sync.
+func (s *Store) writeFormat() error {
+	b, err := ownFormat.encode()
+	if err != nil {
+		return err
+	}
+	s.format = ownFormat
+	return writeFile(s.fs, s.dir, formatName, b)
+}
+
 // refuseStrangers keeps a lost MANIFEST from looking like an empty log: only
 // what a first Open that was cut short leaves may be there, and that has no
 // group in it.
@@ -241,26 +249,15 @@ func (s *Store) refuseStrangers() error {
 	for _, name := range names {
 		switch {
 		case name == segmentName(1, 0):
-			if err := s.refuseGroups(name); err != nil {
+			has, err := s.holdsGroups(name)
+			if err != nil {
 				return err
+			}
+			if has {
+				return &eventstore.CorruptError{File: manifestName, What: "the file is missing, but " + name + " holds events"}
 			}
 		case name == indexName || strings.HasSuffix(name, segSuffix):
 			return &eventstore.CorruptError{File: manifestName, What: "the file is missing, but " + name + " is there"}
-		}
-	}
-	return nil
-}
-
-func (s *Store) refuseGroups(name string) error {
-	f, err := s.fs.Open(s.fs.PathJoin(s.dir, name))
-	if err != nil {
-		return fmt.Errorf("opening a leftover segment: %w", err)
-	}
-	defer func() { _ = f.Close() }() // was only read
-	b := make([]byte, 1)
-	for off := int64(segmentHeaderSize); off < segmentHeaderSize+groupHeaderSize; off++ {
-		if n, _ := f.ReadAt(b, off); n == 1 && b[0] != 0 {
-			return &eventstore.CorruptError{File: manifestName, What: "the file is missing, but " + name + " holds events"}
 		}
 	}
 	return nil

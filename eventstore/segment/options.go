@@ -36,7 +36,8 @@ type Options struct {
 	// ends before it, events were lost, and Open refuses.
 	DurableMark eventstore.Position
 	// Report is told of damage that was survived (a cut tail, a rebuilt footer
-	// or index) and of a clock that jumped. May be nil; they are logged too.
+	// or index), as a *eventstore.Fault, and of a clock that jumped, as
+	// ErrClockJump. May be nil; they are logged too.
 	Report func(error)
 	// IdleMarker is how long after the last append the store writes its empty
 	// marker group; 200 ms when 0, never when negative.

@@ -65,6 +65,29 @@ func (s *Store) checkFull() error {
 	return nil
 }
 
+// refuseLater keeps an old MANIFEST from hiding events: a segment behind the
+// last one is empty until MANIFEST names it.
+func (s *Store) refuseLater() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return fmt.Errorf("listing the data directory: %w", err)
+	}
+	for _, name := range names {
+		var number uint64
+		var version uint32
+		if n, _ := fmt.Sscanf(name, "%d.%d"+segSuffix, &number, &version); n != 2 || number <= s.manifest.last().Number {
+			continue
+		}
+		switch has, err := s.holdsGroups(name); {
+		case err != nil:
+			return err
+		case has:
+			return &eventstore.CorruptError{File: manifestName, What: "it does not name " + name + ", which follows its last segment and holds events"}
+		}
+	}
+	return nil
+}
+
 func readSegmentHeader(fs vfs.FS, path, name string) (segmentHeader, int64, error) {
 	f, err := fs.Open(path)
 	if isNotExist(err) {
@@ -253,13 +276,7 @@ func (s *Store) secure(f vfs.File, t *tailScan) (*writer, error) {
 	mark := s.manifest.Clean
 	clean := s.fresh || mark != nil && t.fault == nil && mark.End == t.end
 	s.recovery.Unclean = !clean
-	if mark != nil && mark.End != t.end {
-		s.report(&eventstore.CorruptError{File: t.name, Offset: mark.End, What: "the log goes on behind the point at which it was closed in good order; it is read as after an unclean stop"})
-	}
-	if t.fault != nil {
-		s.recovery.CutFile, s.recovery.CutOffset, s.recovery.CutBytes = t.name, t.end, t.cut
-		s.report(fmt.Errorf("%d bytes of an append that was never acknowledged are cut: %w", t.cut, t.fault))
-	}
+	s.reportTail(t, mark)
 	if s.opts.ReadOnly {
 		return nil, nil
 	}
@@ -270,6 +287,27 @@ func (s *Store) secure(f vfs.File, t *tailScan) (*writer, error) {
 		return s.reuse(t)
 	}
 	return s.rewrite(f, t)
+}
+
+// reportTail tells what lies behind the log's end and is not kept.
+func (s *Store) reportTail(t *tailScan, mark *cleanMark) {
+	if mark != nil && mark.End != t.end {
+		s.report(&eventstore.Fault{
+			File: t.name, Offset: mark.End, What: "the log goes on behind the point at which it was closed in good order",
+			Means: "what follows is intact and counts; MANIFEST is older than it, or something else has written here",
+		})
+	}
+	if t.fault == nil {
+		return
+	}
+	s.recovery.CutFile, s.recovery.CutOffset, s.recovery.CutBytes = t.name, t.end, t.cut
+	f := &eventstore.Fault{File: t.name, Offset: t.end, Mended: !s.opts.ReadOnly}
+	f.What = fmt.Sprintf("%d bytes behind the last group are none (%s)", t.cut, faultOf(t.fault, "", 0, "").What)
+	f.Means = "an append that was under way when the store stopped and was never acknowledged is cut, or else damage to the last append, to which nothing durable refers"
+	if mark != nil {
+		f.Means = "the log was closed in good order, so nothing was being written here: the bytes are damage, no event is concerned, and they are not kept"
+	}
+	s.report(f)
 }
 
 // removeOrphans removes segment files that MANIFEST does not name.

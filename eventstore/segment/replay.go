@@ -9,6 +9,11 @@ import (
 	"lethe/eventstore"
 )
 
+const (
+	whatBehind  = "the index ends before the point at which the log was closed in good order"
+	meansBehind = "what it lacks is entered from the log by an opening, so no answer changes; a medium that was full at the closing explains it, as does damage"
+)
+
 // openIndex opens the index and says how far it got. A missing or damaged one,
 // or one of another log, is replaced by an empty one and filled by replay.
 func (s *Store) openIndex() (checkpoint, error) {
@@ -16,6 +21,9 @@ func (s *Store) openIndex() (checkpoint, error) {
 		return s.rebuildIndex(vfs.NewMem(), nil)
 	}
 	dir := s.fs.PathJoin(s.dir, indexName)
+	if s.format.Index != ownFormat.Index {
+		return s.replaceIndex()
+	}
 	_, statErr := s.fs.Stat(dir)
 	if isNotExist(statErr) {
 		return s.rebuildIndex(s.fs, nil)
@@ -31,19 +39,43 @@ func (s *Store) openIndex() (checkpoint, error) {
 	if err == nil && at.ordinal > 0 && at.log != s.id {
 		err = errors.New("the index is of another log")
 	}
+	if at.log = s.id; err == nil {
+		err = x.probe(at)
+	}
 	if err != nil {
 		_ = x.close()
 		return s.rebuildIndex(s.fs, err)
 	}
-	s.index, at.log = x, s.id
+	s.index = x
+	if mark := s.manifest.Clean; mark != nil && at.ordinal < ordinalOf(mark.Position) {
+		s.report(&eventstore.Fault{
+			File: indexName, What: whatBehind, Means: meansBehind, Mended: true,
+		})
+	}
 	return at, nil
+}
+
+// replaceIndex begins one in this program's format instead of another's. FORMAT
+// goes on naming the other until there is nothing of it.
+func (s *Store) replaceIndex() (checkpoint, error) {
+	at, err := s.rebuildIndex(s.fs, fmt.Errorf("it is of format %d, this program writes %d", s.format.Index, ownFormat.Index))
+	if err == nil {
+		err = s.writeFormat()
+	}
+	if err == nil {
+		err = syncDir(s.fs, s.dir)
+	}
+	return at, err
 }
 
 // rebuildIndex begins an empty index. why is nil when there was none.
 func (s *Store) rebuildIndex(fs vfs.FS, why error) (checkpoint, error) {
 	dir := s.fs.PathJoin(s.dir, indexName)
 	if why != nil {
-		s.report(fmt.Errorf("rebuilding the index: %w", why))
+		s.report(&eventstore.Fault{
+			File: indexName, What: "the index cannot be used: " + why.Error(), Mended: true,
+			Means: "it is rebuilt from the log; no event is concerned",
+		})
 		if err := fs.RemoveAll(dir); err != nil {
 			return checkpoint{}, fmt.Errorf("removing the index: %w", mediumError(err))
 		}

@@ -63,11 +63,8 @@ func (s *Store) ReadSection(ctx context.Context, sec eventstore.Section) iter.Se
 			return
 		}
 		defer seg.release()
-		w, _ := s.walks.Get().(*sectionWalk)
-		if w == nil {
-			w = new(sectionWalk)
-		}
-		defer s.walks.Put(w) // with its buffer and names
+		w := s.newWalk()
+		defer s.walks.Put(w)
 		if err = w.start(s, seg, f, sec); err != nil {
 			yield(nil, err)
 			return
@@ -111,9 +108,20 @@ type sectionWalk struct {
 	next  uint64 // ordinal of the next record
 	pos   eventstore.Position
 
+	recorded int64 // of the group before
+
 	rec   eventstore.Recorded
 	types interner
 	names nameBatch
+}
+
+// newWalk gives one with the buffer and the names of an earlier one, which goes
+// back to s.walks.
+func (s *Store) newWalk() *sectionWalk {
+	if w, ok := s.walks.Get().(*sectionWalk); ok {
+		return w
+	}
+	return new(sectionWalk)
 }
 
 // start reads the header again: what was read at the opening says nothing of
@@ -126,9 +134,13 @@ func (w *sectionWalk) start(st *Store, seg *segmentFile, f vfs.File, sec eventst
 	if h != seg.header {
 		return &eventstore.CorruptError{File: seg.name, What: "the segment header is not the one that was there at the opening"}
 	}
-	w.st, w.sec, w.next = st, sec, sec.First
-	w.r.start(f, seg.name, h, seg.entry.FirstGroup, sec.Bytes)
+	w.begin(st, seg, f, sec)
 	return nil
+}
+
+func (w *sectionWalk) begin(st *Store, seg *segmentFile, f vfs.File, sec eventstore.Section) {
+	w.st, w.sec, w.next, w.recorded = st, sec, sec.First, seg.entry.Floor
+	w.r.start(f, seg.name, seg.header, seg.entry.FirstGroup, sec.Bytes)
 }
 
 // advance moves to the next group.
@@ -146,14 +158,19 @@ func (w *sectionWalk) advance() (err error) {
 }
 
 // place checks that the group's events are the next ones. A marker repeats the
-// last position before it, whatever the era is by then.
+// last position before it.
 func (w *sectionWalk) place() error {
+	want := w.next
 	if w.head.records == 0 {
-		return nil
+		want--
 	}
-	if w.head.position != w.st.positionOf(w.next) {
+	if w.head.position != w.st.positionOf(want) {
 		return w.corrupt("the group's position does not follow")
 	}
+	if w.head.recorded < w.recorded {
+		return w.corrupt("the recorded time falls")
+	}
+	w.recorded = w.head.recorded
 	return nil
 }
 

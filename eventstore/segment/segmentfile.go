@@ -142,7 +142,10 @@ func (s *segmentFile) loadTable(f vfs.File) ([]uint32, error) {
 	s.mu.RUnlock()
 	offsets, err := readFooter(f, &entry)
 	if err != nil {
-		s.report(&eventstore.CorruptError{File: s.name, Offset: entry.End, What: err.Error() + "; it is rebuilt from the groups"})
+		s.report(&eventstore.Fault{
+			File: s.name, Offset: entry.End, What: err.Error(), Mended: true,
+			Means: "the table of offsets is rebuilt from the groups, in memory; no answer changes",
+		})
 		if offsets, err = scanOffsets(f, s.name, s.header, &entry); err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ type Store struct {
 	queue   *queue
 	comm    *committer // nil when read-only
 
+	format   formatFile
 	manifest *manifest // the committer's, after Open
 	segs     atomic.Pointer[[]*segmentFile]
 	ordinal  atomic.Uint64 // of the last durable event
