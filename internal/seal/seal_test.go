@@ -2,7 +2,10 @@ package seal
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lethe/eventstore/storetest"
+	"lethe/internal/durable"
 	"lethe/internal/leaf"
 	"lethe/internal/tlog"
 )
@@ -123,6 +127,104 @@ func crashRun(t *testing.T, n int, after bool, keep int) int {
 	w.append(20)
 	w.check(w.options())
 	return 0
+}
+
+// When a checkpoint is about to be published, a power cut must leave what it
+// stands on: the tiles that give its root, the state, and the pin that tells a
+// restored copy. Leaving out any one sync fails this.
+func TestWhatIsPublishedIsDurable(t *testing.T) {
+	sites := publishing(t, nil)
+	require.Empty(t, sites.missing)
+	require.GreaterOrEqual(t, len(sites.seen), 8, "%v", sites.seen)
+	for site := range sites.seen {
+		left := publishing(t, func(op, name string) bool { return siteOf(op, name) == site })
+		if published := strings.Contains(site, "log-zero/log-keys") || strings.Contains(site, "log-zero/checkpoint"); !published {
+			require.NotEmpty(t, left.missing, "leaving out %q went unnoticed", site)
+		}
+	}
+}
+
+type published struct {
+	seen    map[string]bool // kinds of syncs
+	missing []string        // what a power cut would have taken from under a checkpoint
+}
+
+// siteOf names a kind of sync: numbers in paths do not matter.
+func siteOf(op, name string) string {
+	if op != "sync" {
+		return ""
+	}
+	return regexp.MustCompile(`\d+`).ReplaceAllString(strings.ReplaceAll(name, "log-0", "log-zero"), "n") + " "
+}
+
+func publishing(t *testing.T, swallow func(op, name string) bool) published {
+	w := newWorld(t)
+	mem := vfs.NewCrashableMem()
+	out := published{seen: map[string]bool{}}
+	disk := &diskFS{FS: mem, swallow: swallow}
+	disk.before = func(op, name string) {
+		if site := siteOf(op, name); site != "" {
+			out.seen[site] = true
+		}
+		if op != "rename" || !strings.HasSuffix(name, "/checkpoint") {
+			return
+		}
+		if err := standsOn(mem.CrashClone(vfs.CrashCloneCfg{}), name+durable.TmpSuffix, mem); err != nil {
+			out.missing = append(out.missing, err.Error())
+		}
+	}
+	w.fs = disk
+	for _, some := range []int{300, 2} {
+		w.append(some)
+		l := w.open(w.options())
+		_ = w.seal(l, 200)
+		_ = l.Close(context.Background())
+	}
+	return out
+}
+
+// standsOn checks what is left against the checkpoint that is about to appear.
+func standsOn(left vfs.FS, checkpoint string, now vfs.FS) error {
+	b, err := durable.ReadFile(now, checkpoint, maxNote)
+	if err != nil {
+		return err
+	}
+	c, err := tlog.CheckpointOf(b)
+	if err != nil {
+		return err
+	}
+	s, err := readState(left, "data/seal")
+	if err != nil || s == nil || s.Size < uint64(c.Size) {
+		return fmt.Errorf("the state: %v, %w", s, err)
+	}
+	p, err := openPins(left, "pins")
+	if err != nil || p.latest == nil || p.latest.Size < c.Size {
+		return fmt.Errorf("the pin: %w", err)
+	}
+	if kept, _, err := p.all(); err != nil || len(kept) < 2 {
+		return fmt.Errorf("the history of pins: %w", err)
+	}
+	if k, err := openKeys(left, "keys", vault{}, nil); err != nil || len(k.signing(c.Origin)) == 0 {
+		return fmt.Errorf("the signing key: %w", err)
+	}
+	e, err := mustHave(left, "data/seal/log-0").edge(context.Background(), uint64(c.Size))
+	if err != nil || e.root() != c.Root {
+		return fmt.Errorf("the tiles: %w", err)
+	}
+	for n := range c.Size / tileWidth {
+		if _, err := mustHave(left, "data/seal/log-0").ReadTile(context.Background(), 0, n, tileWidth); err != nil {
+			return fmt.Errorf("a full tile: %w", err)
+		}
+		if _, err := mustHave(left, "data/seal/log-0").ReadEntries(context.Background(), n, tileWidth); err != nil {
+			return fmt.Errorf("a full bundle: %w", err)
+		}
+	}
+	return nil
+}
+
+func mustHave(fs vfs.FS, dir string) *tiles {
+	t, _ := newTiles(fs, dir)
+	return t
 }
 
 // A disk that fails once and then works: the same batch is sealed on the

@@ -190,6 +190,9 @@ type diskFS struct {
 	after  bool
 	dead   bool // everything fails from the refused change on
 	made   []string
+
+	before  func(op, name string)      // is told of each change
+	swallow func(op, name string) bool // true: report success and do nothing
 }
 
 var errDisk = errors.New("the disk failed")
@@ -202,6 +205,13 @@ func (d *diskFS) change(op, name string, do func() error) error {
 	}
 	d.n++
 	d.made = append(d.made, op+" "+name)
+	if d.swallow != nil && d.swallow(op, name) {
+		d.mu.Unlock()
+		return nil
+	}
+	if d.before != nil {
+		d.before(op, name)
+	}
 	hit := d.n == d.refuse
 	if hit {
 		d.dead = true
