@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/subject"
+	"lethe/internal/bundle"
 	"lethe/internal/httpapi"
 	"lethe/internal/starter"
 	"lethe/projections/customers"
@@ -26,6 +28,7 @@ type tour struct {
 	page    *page
 	ada     string        // the person that it is about
 	notice  domain.Digest // of the text that she was shown
+	given   domain.ID     // the event of her consent
 	start   time.Time     // since when the catalogue counts
 }
 
@@ -34,7 +37,7 @@ const day = 24 * time.Hour
 func (c *demoCmd) tour(ctx context.Context, s *shell, r *running, begun time.Time) error {
 	t := &tour{shell: s, demo: c, running: r, start: time.Now().UTC().Truncate(day).Add(-90 * day)}
 	for _, step := range []func(context.Context) error{
-		t.catalogue, t.people, t.register, t.consent, t.read, t.denied, t.replay, t.many,
+		t.catalogue, t.people, t.register, t.consent, t.read, t.denied, t.replay, t.many, t.prove,
 	} {
 		t.page = &page{}
 		if err := step(ctx); err != nil {
@@ -173,8 +176,12 @@ func (t *tour) choose(ctx context.Context, token string, withdraw bool) error {
 	said := httpapi.SaidBody{
 		Notice: httpapi.NoticeRef(t.notice.String()), Medium: subject.Web, Method: subject.Checkbox, Evidence: "sign-up form 17", Effective: given,
 	}
-	if err := t.get(ctx, call{method: http.MethodPost, path: path("give"), body: httpapi.GrantBody{SaidBody: said}}, nil); err != nil {
+	var out httpapi.Outcome
+	if err := t.get(ctx, call{method: http.MethodPost, path: path("give"), body: httpapi.GrantBody{SaidBody: said}}, &out); err != nil {
 		return err
+	}
+	if token == t.ada {
+		t.given = out.Event
 	}
 	if !withdraw {
 		return nil
@@ -254,6 +261,34 @@ func (t *tour) many(ctx context.Context) error {
 	return nil
 }
 
+// prove shows that her consent is in history, as somebody who does not trust
+// the server would: with the log's public key and the proof, nothing else. Then
+// it alters one bit.
+func (t *tour) prove(ctx context.Context) error {
+	proof, err := t.ask(ctx, call{method: http.MethodGet, path: []string{"events", t.given.String(), "proof"}})
+	if err != nil {
+		return err
+	}
+	trust := bundle.Trust{Keys: []string{t.running.app.Seal.Keys()[0].VKey}}
+	report, err := bundle.VerifyProof(ctx, proof.body, trust)
+	if err != nil {
+		return err
+	}
+	altered := bytes.Clone(proof.body)
+	altered[len(altered)/2] ^= 1
+	other, err := bundle.VerifyProof(ctx, altered, trust)
+	if err != nil {
+		return err
+	}
+	if report.Entry == nil || report.Outcome != bundle.Verified || other.Outcome != bundle.Found {
+		return fmt.Errorf("the proof of event %s does not verify, or an altered one does", t.given)
+	}
+	t.page.line("9. Her consent is proven: leaf %s of a log of %s events, under a signed checkpoint, checked with the log's key alone.",
+		count(report.Entry.Index), count(report.Size))
+	t.page.line("   With one bit of the proof altered: %s", other.Findings[0].What)
+	return nil
+}
+
 // some are the first imported people.
 func (t *tour) some(ctx context.Context) ([]domain.Token, error) {
 	views := t.running.app.Views
@@ -294,6 +329,8 @@ func (t *tour) goodbye(ctx context.Context, begun time.Time) error {
 		p.line("  lethe subject show %s --purpose customer.service", ada)
 		p.line("  lethe audit replay --subject %s --as-of %s --by effective", ada, t.start.Add(60*day).Format(time.DateOnly))
 		p.line("  lethe audit replay --purpose marketing.sms --as-of %s --by effective --totals", t.start.Add(60*day).Format(time.DateOnly))
+		p.line("  lethe audit bundle --subject %s -o ada.zip && lethe-verify ada.zip --key \"$(lethe keys log export)\"", ada)
+		p.line("  curl -s %s/checkpoint", strings.TrimSuffix(url, "/"))
 		p.line("  curl -s -H \"Authorization: Bearer $LETHE_TOKEN\" %s", strings.TrimSuffix(url, "/")+"/v1/status")
 		p.line("")
 		p.line("Ctrl-C ends it.")
