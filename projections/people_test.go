@@ -38,8 +38,11 @@ func TestThePeopleOfAPurposeAreTheLogs(t *testing.T) {
 	q := history.Queries{Source: r}
 	for i := 0; i < len(cuts); i += 7 {
 		cut := cuts[i]
-		if i%2 == 0 {
+		switch i % 3 {
+		case 1:
 			cut.Recorded = cuts[c.pick(i+1)].Recorded
+		case 2:
+			cut.Position = cuts[c.pick(i+1)].Position
 		}
 		for _, purpose := range purposes {
 			var want []domain.Token

@@ -126,7 +126,7 @@ func (s *API) purposeChanges(ctx context.Context, _ *call, in *struct {
 	}
 	from, to := m.cut(in.By, 0), m.cut(in.By, 1)
 	page := PurposeChanges{PurposeMoments: PurposeMoments{in.Purpose, moments, m.position}, Items: []PersonChanges{}}
-	last, err := s.people(ctx, in.Purpose, to, after, maxFolded, func(token domain.Token, state *subject.State) (bool, error) {
+	last, err := s.people(ctx, in.Purpose, to, after, s.Limits.MaxFolded, func(token domain.Token, state *subject.State) (bool, error) {
 		before := noStand() // of somebody who was not among the purpose's people yet
 		if isNamed(state, from, in.Purpose) {
 			before = standOf(state, from, in.Purpose, nil)

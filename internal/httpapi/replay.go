@@ -15,10 +15,6 @@ import (
 	"lethe/projections/history"
 )
 
-// maxFolded bounds the people that are folded for one answer: a few seconds'
-// work. Where more are to be looked at, the answer's next goes on.
-const maxFolded = 10_000
-
 // PurposeAsOf says what a look back at a purpose is of.
 type PurposeAsOf struct {
 	Purpose  domain.Name         `json:"purpose"`
@@ -127,7 +123,7 @@ func (s *API) purposeTotals(ctx context.Context, _ *call, in *struct {
 	c := m.cut(in.By, 0)
 	answer := PurposeTotals{PurposeAsOf: m.purposeAsOf(in.Purpose, in.By)}
 	counted := map[Total]uint64{}
-	last, err := s.people(ctx, in.Purpose, c, after, maxFolded, func(_ domain.Token, state *subject.State) (bool, error) {
+	last, err := s.people(ctx, in.Purpose, c, after, s.Limits.MaxFolded, func(_ domain.Token, state *subject.State) (bool, error) {
 		answer.People++
 		for _, t := range kindsOf(standOf(state, c, in.Purpose, nil)) {
 			counted[t]++

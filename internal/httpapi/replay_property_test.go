@@ -23,7 +23,7 @@ type past struct {
 var replayed = []string{"newsletter", "service", "claims"}
 
 func newPast(t *testing.T, people, acts int) *past {
-	p := &past{world: newWorld(t), random: rand.New(rand.NewPCG(7, 1))}
+	p := &past{world: newWorld(t, unsealed), random: rand.New(rand.NewPCG(7, 1))}
 	p.declare()
 	for i := range people {
 		p.tokens = append(p.tokens, p.person(fmt.Sprintf("p%d@example.com", i)))

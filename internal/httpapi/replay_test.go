@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 	"lethe/eventstore"
 	"lethe/internal/httpapi"
 )
+
+// unsealed answers no leaves, which come in the middle of what is compared.
+func unsealed(o *httpapi.Options) { o.Leaves = nil }
 
 // newsletter is an act on somebody's consent to the newsletter, at a time; ""
 // is now.
@@ -79,30 +83,80 @@ func members(items []any, name string) (list []string) {
 const newsletterPeople = "/v1/purposes/newsletter/consents?"
 
 func TestAPurposesPeopleComeInPagesOfOneMoment(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	w.person("nobody@example.com")
 	tokens := w.consenting(5)
-	var moments []string
-	items := w.everyPage(newsletterPeople+"limit=2", func(page *answer) {
-		moments = append(moments, page.text("as_of")+" "+page.text("position"))
-		if len(moments) == 1 { // what is recorded now is not in the pages to come
-			w.newsletter(tokens[4], "withdraw", "2024-06-01T10:00:00Z")
-			w.newsletter(w.person("late@example.com"), "give", "2024-05-01T10:00:00Z")
+	// Also as of a moment that is yet to come, which stamps do not cut.
+	for i, asOf := range []string{"", "&as_of=2100-01-01"} {
+		var moments []string
+		items := w.everyPage(newsletterPeople+"limit=2"+asOf, func(page *answer) {
+			moments = append(moments, page.text("as_of")+" "+page.text("position"))
+			if len(moments) == 1 { // what is recorded now is not in the pages to come
+				w.newsletter(tokens[3+i], "withdraw", "2024-06-01T10:00:00Z")
+				w.newsletter(w.person(fmt.Sprintf("late%d@example.com", i)), "give", "2024-05-01T10:00:00Z")
+			}
+		})
+		if i == 0 {
+			require.Equal(t, tokens, members(items, "token"))
+			require.Equal(t, "ConsentGiven", items[3].(m)["consents"].([]any)[0].(m)["status"])
+			require.Equal(t, 2.0, items[3].(m)["revision"], "as it was known then")
+		} else {
+			require.Len(t, items, 6)
+			at := slices.Index(members(items, "token"), tokens[4])
+			require.Equal(t, "ConsentGiven", items[at].(m)["consents"].([]any)[0].(m)["status"])
 		}
-	})
-	require.Equal(t, tokens, members(items, "token"))
-	require.Len(t, slices.Compact(moments), 1)
-	require.Equal(t, "ConsentGiven", items[4].(m)["consents"].([]any)[0].(m)["status"])
+		require.Len(t, slices.Compact(moments), 1)
+	}
 	again := w.do("GET", newsletterPeople+"limit=500", nil).is(200)
-	require.Len(t, again.get("items"), 6)
+	require.Len(t, again.get("items"), 7)
 	require.Nil(t, again.get("next"))
 	require.Equal(t, "newsletter", again.get("purpose"))
 	require.Empty(t, w.everyPage("/v1/purposes/club/consents?", nil))
 }
 
+// More people than are looked up, or folded, at once.
+func TestAPurposeMayHaveManyPeople(t *testing.T) {
+	const many = 510
+	w := newWorld(t, unsealed)
+	w.declare()
+	var busy sync.WaitGroup
+	for g := range 8 {
+		busy.Go(func() {
+			for i := g; i < many; i += 8 {
+				w.newsletter(w.person(fmt.Sprintf("p%d@example.com", i)), "refuse", "")
+			}
+		})
+	}
+	busy.Wait()
+	all := w.do("GET", "/v1/purposes/newsletter/totals", nil).is(200)
+	require.EqualValues(t, many, all.get("people"))
+	require.EqualValues(t, many, all.get("totals.0.people"))
+	require.Nil(t, all.get("next"))
+	require.Len(t, w.everyPage(newsletterPeople+"limit=500", nil), many)
+	require.Len(t, w.everyPage("/v1/purposes/newsletter/changes?from=2024-01-01&limit=500", nil), many)
+}
+
+func TestOneAnswerFoldsABoundedNumberOfPeople(t *testing.T) {
+	w := newWorld(t, func(o *httpapi.Options) { o.Limits.MaxFolded = 2 })
+	w.declare()
+	tokens := w.consenting(5)
+	w.newsletter(tokens[4], "withdraw", "")
+	sum, pages := 0.0, 0
+	w.everyPage("/v1/purposes/newsletter/totals?", func(page *answer) {
+		sum += page.get("people").(float64)
+		pages++
+	})
+	require.Equal(t, 5.0, sum)
+	require.Equal(t, 3, pages)
+	pages = 0
+	items := w.everyPage("/v1/purposes/newsletter/changes?by=effective&from=2024-06-01", func(*answer) { pages++ })
+	require.Equal(t, tokens[4:], members(items, "token"))
+	require.Equal(t, 3, pages, "a page may have nobody and go on")
+}
+
 func TestAPurposeIsReplayedByEitherTime(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	token := w.person("ada@example.com")
 	given := w.newsletter(token, "give", "2024-05-01T10:00:00Z") // recorded late
@@ -121,6 +175,8 @@ func TestAPurposeIsReplayedByEitherTime(t *testing.T) {
 	w.newsletter(token, "invalidate", "", m{"by": "controller"})
 	require.Equal(t, "ConsentInvalidated", status("2024-06-01", "effective"), "it never was valid")
 	require.Equal(t, "ConsentGiven", status(given.text("recorded"), "recorded"), "which was not known then")
+	then := w.do("GET", newsletterPeople+"as_of="+given.text("recorded"), nil)
+	require.Equal(t, given.get("revision"), then.get("items.0.revision"), "the record was shorter then")
 	page := w.do("GET", newsletterPeople+"by=effective&as_of=2024-06-01", nil)
 	require.Equal(t, given.text("event"), page.get("items.0.consents.0.granted"))
 	require.NotEqual(t, given.text("event"), page.get("items.0.consents.0.rests_on"))
@@ -146,7 +202,7 @@ func TestAPurposeIsReplayedByEitherTime(t *testing.T) {
 }
 
 func TestAPurposesPeopleAlsoHaveBasesAndObjections(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	token := w.served("ada@example.com")
 	at := "/v1/subjects/" + token
@@ -191,7 +247,7 @@ func TestAPurposesPeopleAlsoHaveBasesAndObjections(t *testing.T) {
 }
 
 func TestTotalsCountEachPersonOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	tokens := w.consenting(4)
 	w.newsletter(tokens[0], "withdraw", "2024-06-01T10:00:00Z")
@@ -253,7 +309,7 @@ func TestEachLineLinksItsProof(t *testing.T) {
 }
 
 func TestTwoMomentsAreCompared(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	tokens := w.consenting(3)
 	w.newsletter(tokens[0], "withdraw", "2024-06-01T10:00:00Z")
@@ -297,7 +353,7 @@ func TestTwoMomentsAreCompared(t *testing.T) {
 }
 
 func TestHistoryIsNarrowedToAPurpose(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	token := w.served("ada@example.com")
 	w.newsletter(token, "give", "")
@@ -331,7 +387,7 @@ func TestAViewThatIsBehindLeavesNobodyOut(t *testing.T) {
 }
 
 func TestALookBackThatCannotBeIsRefused(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, unsealed)
 	w.declare()
 	token := w.consenting(2)[0]
 	for _, path := range []string{"consents?", "totals?", "changes?from=2024-01-01&"} {
