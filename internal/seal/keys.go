@@ -173,11 +173,12 @@ func (k *keys) signing(origin string) []note.Signer {
 	return out
 }
 
-// list is what the log says of its keys.
+// list is what the log says of its keys. One that was retired before it signed
+// anything is of no interest to anybody.
 func (k *keys) list(origin string) tlog.KeyList {
 	l := tlog.KeyList{Origin: origin}
 	for _, s := range k.all {
-		if s.Origin == origin {
+		if s.Origin == origin && (s.Until < 0 || s.Until >= s.From) {
 			l.Keys = append(l.Keys, tlog.LogKey{VKey: s.VKey, From: s.From, Until: s.Until, Distrusted: s.Distrusted})
 		}
 	}

@@ -112,7 +112,10 @@ func (l *Log) publish(s *Signed) error {
 func (l *Log) loadPublished() error {
 	list := l.keys.list(l.origin)
 	if p := l.pins.latest; p != nil && p.Restarts == l.state.Restarts {
-		if _, _, err := list.Open(p.Note); err != nil {
+		switch _, _, err := list.Open(p.Note); {
+		case errors.Is(err, tlog.ErrDistrusted): // the key was distrusted before another one signed: the next checkpoint counts again
+			l.log.Warn("the newest checkpoint is signed by a distrusted key only", "size", p.Size, "error", err)
+		case err != nil:
 			return fmt.Errorf("the newest known checkpoint is not signed by this log's keys: %w: "+
 				"its directory belongs to another log, or the signing keys were lost", err)
 		}
