@@ -7,6 +7,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"lethe/eventstore/storetest"
 	"lethe/internal/leaf"
 )
 
@@ -42,4 +43,18 @@ func BenchmarkCatchUp(b *testing.B) {
 		}
 		b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
 	})
+}
+
+func BenchmarkProve(b *testing.B) {
+	w := newWorld(b)
+	w.append(70_000)
+	l := w.open(w.options())
+	require.NoError(b, w.seal(l, 1<<16))
+	b.ReportAllocs()
+	n := uint64(0)
+	for b.Loop() {
+		n = (n*7919 + 13) % w.n
+		_, err := l.Prove(b.Context(), storetest.ID(n+1), nil)
+		require.NoError(b, err)
+	}
 }
