@@ -57,11 +57,11 @@ func (f style) short(text string, most int) string {
 	return shortened(text, most)
 }
 
-// proof is the leaf's index where it is known, else where the proof is; CSV
-// has both.
+// proof is the event's leaf once it is sealed, else the address of its proof;
+// CSV has both.
 func (f style) proof(p httpapi.Proved) string {
 	if p.Leaf != nil && !f.csv {
-		return strconv.FormatUint(*p.Leaf, 10)
+		return "leaf " + leafText(p)
 	}
 	return p.Proof
 }
