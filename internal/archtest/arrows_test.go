@@ -42,7 +42,7 @@ func arrows() []arrow {
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
-		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/audit", "internal/bundle", "internal/durable", "internal/keyring", "internal/leaf", "internal/ledger", "internal/receipt", "internal/seal", "internal/starter", "internal/tlog"}, "an edge"},
+		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/audit", "internal/bundle", "internal/durable", "internal/keyring", "internal/leaf", "internal/ledger", "internal/part", "internal/receipt", "internal/seal", "internal/starter", "internal/tlog"}, "an edge"},
 		{"internal/config", nil, "settings depend on nothing"},
 		{"internal/demodata", nil, "made-up data depends on nothing"},
 		{"internal/testenv", nil, "what tests ask of the machine"},

@@ -18,6 +18,7 @@ type API struct {
 	limiter *limiter
 	metrics *metrics
 	feeds   chan struct{}
+	bundles chan struct{} // one is made at a time
 	spec    []byte
 	specErr error // of a declaration that cannot be written
 	handler http.Handler
@@ -28,7 +29,7 @@ func New(o Options) *API {
 	o.Limits.setDefaults()
 	s := &API{
 		Options: o, mux: http.NewServeMux(), routes: map[string]route{}, limiter: newLimiter(o.Limits, o.Now), metrics: newMetrics(o.Metrics),
-		feeds: make(chan struct{}, o.Limits.MaxFeeds),
+		feeds: make(chan struct{}, o.Limits.MaxFeeds), bundles: make(chan struct{}, 1),
 	}
 	s.api = humago.New(s.mux, s.config())
 	s.catalogueRoutes()
@@ -42,6 +43,7 @@ func New(o Options) *API {
 	s.operationRoutes()
 	s.importRoutes()
 	s.proofRoutes()
+	s.bundleRoutes()
 	s.logRoutes()
 	s.describe()
 	s.publicRoutes()

@@ -43,7 +43,13 @@ func newWorld(t testing.TB, change ...func(*httpapi.Options)) *world {
 	if p, ok := t.(*testing.T); ok {
 		p.Parallel()
 	}
-	w := &world{t: t, dir: t.TempDir(), logs: &bytes.Buffer{}, registry: prometheus.NewRegistry()}
+	return newWorldIn(t, t.TempDir(), change...)
+}
+
+// newWorldIn opens what is in a directory.
+func newWorldIn(t testing.TB, dir string, change ...func(*httpapi.Options)) *world {
+	t.Helper()
+	w := &world{t: t, dir: dir, logs: &bytes.Buffer{}, registry: prometheus.NewRegistry()}
 	log := slog.New(slog.NewTextHandler(&locked{to: w.logs}, nil))
 	var cfg config.Config
 	cfg.Storage.Data, cfg.Storage.SegmentBytes = w.dir, 64<<10

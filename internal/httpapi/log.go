@@ -156,11 +156,10 @@ func (s *API) pinCheckpoint(ctx context.Context, _ *call, in *struct {
 	c, err := s.Seal.Pin(ctx, in.RawBody)
 	switch {
 	case errors.Is(err, seal.ErrInconsistent):
-		s.Logger.ErrorContext(ctx, "ALARM: a checkpoint was brought that this log signed and that its history contradicts", "size", c.Size)
-		return nil, domain.Conflict("checkpoint.contradicted", "checkpoint",
-			"this log signed that checkpoint, and its history does not contain it: two histories were shown. Keep it, and tell the operator")
+		s.contradicted(ctx, c.Size)
+		return nil, errContradicted
 	case errors.Is(err, seal.ErrNotOurs):
-		return nil, domain.Invalid("checkpoint.foreign", "checkpoint", "none of this log's keys signed that checkpoint")
+		return nil, errForeign
 	case err != nil:
 		return nil, domain.Internal("pinning a checkpoint", err)
 	}

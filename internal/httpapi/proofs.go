@@ -65,15 +65,18 @@ var (
 
 // proof waits until everything up to a position is published, and proves.
 func (s *API) proof(ctx context.Context, id eventstore.EventID, at eventstore.Position) (*textAnswer, error) {
+	p, err := s.sealedProof(ctx, id, at)
+	if err != nil {
+		return nil, err
+	}
+	return asText(p.Marshal()), nil
+}
+
+func (s *API) sealedProof(ctx context.Context, id eventstore.EventID, at eventstore.Position) (*tlog.Proof, error) {
 	p, err := s.Seal.Prove(ctx, id, nil)
 	if errors.Is(err, seal.ErrNotSealed) {
-		waiting, cancel := context.WithTimeout(ctx, s.Limits.Wait)
-		defer cancel()
-		switch err := s.Seal.WaitFor(waiting, at); {
-		case errors.Is(err, seal.ErrStopped):
-			return nil, errSealStopped
-		case err != nil:
-			return nil, errNotSealed
+		if err := s.awaitSeal(ctx, at); err != nil {
+			return nil, err
 		}
 		if p, err = s.Seal.Prove(ctx, id, nil); errors.Is(err, seal.ErrNotSealed) { // everything there is, is sealed
 			return nil, errNoSuchEvent
@@ -82,7 +85,21 @@ func (s *API) proof(ctx context.Context, id eventstore.EventID, at eventstore.Po
 	if err != nil {
 		return nil, domain.Internal("proving an event", err)
 	}
-	return asText(p.Marshal()), nil
+	return p, nil
+}
+
+// awaitSeal waits a bounded time until everything up to a position is under a
+// published checkpoint.
+func (s *API) awaitSeal(ctx context.Context, at eventstore.Position) error {
+	waiting, cancel := context.WithTimeout(ctx, s.Limits.Wait)
+	defer cancel()
+	switch err := s.Seal.WaitFor(waiting, at); {
+	case errors.Is(err, seal.ErrStopped):
+		return errSealStopped
+	case err != nil:
+		return errNotSealed
+	}
+	return nil
 }
 
 func (s *API) proveRevision(ctx context.Context, _ *call, in *struct {
