@@ -10,9 +10,10 @@ import (
 
 // tree is the tree that is checked and who vouches for it.
 type tree struct {
-	signed []byte
-	cp     tlog.Checkpoint
-	own    *ownKeys
+	signed   []byte
+	cp       tlog.Checkpoint
+	own      *ownKeys
+	restarts []restarted
 }
 
 // anchor finds out whether somebody whom the caller trusts vouches for the
@@ -57,6 +58,12 @@ func partOf(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 	}
 	const where = "the checkpoint given"
 	cp, err := tlog.CheckpointOf(t.Checkpoint)
+	if err == nil && cp.Origin != tr.cp.Origin {
+		if how, linked := links(tr.restarts, cp); linked {
+			r.close(CheckNewer, "%s", how)
+			return false, nil // it vouches for nothing that came after it
+		}
+	}
 	switch {
 	case err != nil:
 		r.find(CheckNewer, where, err.Error(), "it is no checkpoint")

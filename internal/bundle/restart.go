@@ -1,0 +1,46 @@
+package bundle
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"lethe/internal/tlog"
+)
+
+// restarted is what an event LogRestarted says: the log had come back with
+// fewer events than its newest known checkpoint covers, and went on under
+// another name.
+type restarted struct {
+	Number uint64 `json:"number"`
+	Size   int64  `json:"size"`   // of that checkpoint
+	Root   string `json:"root"`   // its root, in hex
+	Common int64  `json:"common"` // events that were left
+	event  *event
+}
+
+// restarts lists what the proven events say of restarts.
+func (c *content) restarts() []restarted {
+	var out []restarted
+	for i := range c.events {
+		e := &c.events[i]
+		r := restarted{event: e}
+		if e.leaf.Stream == streamOperations && e.leaf.Type == "LogRestarted" && json.Unmarshal(e.Facts, &r) == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// links reports whether a checkpoint of another name is one that this log says
+// it goes on from, and in which words.
+func links(restarts []restarted, other tlog.Checkpoint) (string, bool) {
+	for _, r := range restarts {
+		if r.Size == other.Size && r.Root == hex.EncodeToString(other.Root[:]) {
+			return fmt.Sprintf("it is of the log's earlier name %s, which event %s names: the log came back with %d of its %d events and goes on "+
+				"from there; what lay beyond is lost. That the %d are the same is for who has the earlier log's tiles to compare",
+				other.Origin, r.event.leaf.EventID, r.Common, r.Size, r.Common), true
+		}
+	}
+	return "", false
+}
