@@ -19,6 +19,7 @@ import (
 
 	"lethe/domain/principal"
 	"lethe/internal/bundle"
+	"lethe/internal/keyring"
 	"lethe/internal/tlog"
 	"lethe/internal/tlog/tileclient"
 )
@@ -79,7 +80,7 @@ func types(t *testing.T, b []byte) map[string]int {
 	var m struct {
 		Events []struct{ Stream, Type string }
 	}
-	require.NoError(t, json.Unmarshal([]byte(unzipped(t, b)["manifest.json"]), &m))
+	unmarshalled(t, []byte(unzipped(t, b)["manifest.json"]), &m)
 	n := map[string]int{}
 	for _, e := range m.Events {
 		n[strings.Split(e.Stream, "-")[0]+" "+e.Type]++
@@ -253,6 +254,26 @@ func TestABundleThatCannotBeMade(t *testing.T) {
 	require.Empty(t, w.do("GET", "/v1/subjects/"+token+"/accesses", nil).is(200).get("items"), "nothing was opened")
 }
 
+// What was erased since is told and left out; the rest is proven as before.
+func TestABundleTellsWhatHasNoKey(t *testing.T) {
+	w := newWorld(t)
+	w.declare()
+	token := w.served("ada@example.com")
+	ask := m{"purpose": "service", "disclose": []string{"email", "name"}}
+	require.Equal(t, 2, w.verified(w.bundle(token, ask).is(200).body, bundle.Trust{}).Disclosed)
+	keys, err := w.app.Keys.Keys(t.Context(), "subject-"+token)
+	require.NoError(t, err)
+	for _, k := range keys {
+		if k.Compartment.Group == "contact" {
+			require.NoError(t, w.app.Keys.Destroy(t.Context(), []keyring.KeyInfo{k}, "erasure"))
+		}
+	}
+	a := w.bundle(token, ask).is(200)
+	require.Equal(t, "email=erased, name=erased", a.header.Get("Lethe-Undisclosed"))
+	require.Empty(t, a.header.Get("Lethe-Access"), "nothing was left to open")
+	require.Equal(t, 0, w.verified(a.body, bundle.Trust{}).Disclosed)
+}
+
 // Facts are for the auditor; values need the right to open them.
 func TestWhoMayMakeWhichBundle(t *testing.T) {
 	w := newWorld(t)
@@ -305,8 +326,14 @@ func TestABundleIsNotMadeUnderAnotherHistory(t *testing.T) {
 	}
 	two.sealed()
 	two.bundle(token, m{"checkpoint": ahead}).problem(409, "checkpoint.contradicted")
-	require.Equal(t, 2, strings.Count(two.logs.String(), "ALARM: a checkpoint was brought"))
+	two.do("POST", "/v1/log/checkpoints", ahead, header("Content-Type", "text/plain")).problem(409, "checkpoint.contradicted")
+	require.Equal(t, 3, strings.Count(two.logs.String(), "ALARM: a checkpoint was brought"))
 	kept := two.do("GET", "/v1/log/checkpoints", nil).is(200)
 	require.Greater(t, len(kept.get("items").([]any)), len(known.get("items").([]any)))
 	require.Contains(t, string(kept.body), strings.Split(ahead, "\n")[2])
+}
+
+func unmarshalled(t testing.TB, text []byte, into any) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(text, into))
 }

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"lethe/domain"
@@ -26,7 +28,8 @@ type LogStatus seal.Status
 // LogKey is a key that signs, or signed, the log's checkpoints.
 type LogKey seal.Key
 
-type keyPath struct {
+// KeyPath names a key in an address.
+type KeyPath struct {
 	Key string `path:"key" pattern:"^[0-9a-f]{8}$" doc:"The key's ID, 8 hexadecimal digits"`
 }
 
@@ -51,16 +54,16 @@ func (s *API) logRoutes() {
 		about: "Adds a signing key, which signs beside the present ones from the next checkpoint on. When the newest key has not " +
 			"signed yet it is given again: a repeat makes no second one. Retire the old one when verifiers know the new one.",
 	}, func(ctx context.Context, c *call, _ *noInput) (*bare[LogKey], error) {
-		k, made, err := s.Seal.RotateKey()
-		if err != nil || !made {
-			return &bare[LogKey]{Body: LogKey(k)}, keyProblem(err)
+		k, _, err := s.Seal.RotateKey()
+		if err != nil {
+			return nil, keyProblem(err)
 		}
 		return s.keyChanged(ctx, c, k, operations.KeyAdded, k.From)
 	})
 	handle(s, route{
 		method: http.MethodPost, path: "/log/keys/{key}/retire", tag: tagProofs, summary: "Retire log key", action: auth.ManageLogKeys,
 		about: "The key signs no more. What it signed goes on counting.",
-	}, func(ctx context.Context, c *call, in *keyPath) (*bare[LogKey], error) {
+	}, func(ctx context.Context, c *call, in *KeyPath) (*bare[LogKey], error) {
 		k, err := s.Seal.RetireKey(in.Key)
 		if err != nil {
 			return nil, keyProblem(err)
@@ -81,28 +84,29 @@ type DistrustBody struct {
 }
 
 func (s *API) distrustKey(ctx context.Context, c *call, in *struct {
-	keyPath
-	Body DistrustBody
+	KeyPath
+	Body body[DistrustBody]
 },
 ) (*bare[LogKey], error) {
-	if in.Body.From < 0 {
+	from := in.Body.Value.From
+	if from < 0 {
 		return nil, domain.Invalid("log_key.from", "from", "a size is not negative")
 	}
-	k, err := s.Seal.DistrustKey(in.Key, in.Body.From)
+	k, err := s.Seal.DistrustKey(in.Key, from)
 	if err != nil {
 		return nil, keyProblem(err)
 	}
 	return s.keyChanged(ctx, c, k, operations.KeyDistrusted, k.Distrusted)
 }
 
-// keyChanged records what was done. The change stands already: when recording
-// fails, a repeat records it.
+// keyChanged records what was done, once. The change stands already: when
+// recording fails, a repeat records it, whoever repeats it.
 func (s *API) keyChanged(ctx context.Context, c *call, k seal.Key, change operations.KeyChange, size int64) (*bare[LogKey], error) {
 	command := operations.ChangeLogKey{LogKeyChanged: operations.LogKeyChanged{
 		Key: sha256.Sum256([]byte(k.VKey)), Change: change, Size: uint64(size),
 	}}
 	req := c.request("")
-	req.Command = s.Keys.CommandID(c.caller.Principal, "log-key/"+k.VKey+"/"+string(change)+"/"+strconv.FormatInt(size, 10))
+	req.Command = s.Keys.CommandID(s.System, "log-key/"+k.VKey+"/"+string(change)+"/"+strconv.FormatInt(size, 10))
 	req.Body = domain.Digest{}
 	_, err := s.Ledger.Operate(ctx, req, command)
 	return &bare[LogKey]{Body: LogKey(k)}, err
@@ -123,7 +127,8 @@ func keyProblem(err error) error {
 func (s *API) checkpointRoutes() {
 	handle(s, route{
 		method: http.MethodGet, path: "/log/checkpoints", tag: tagProofs, summary: "List known checkpoints", action: auth.ReadProofs,
-		about: "Checkpoints that were kept outside the ledger, one a minute, with those that people brought; the newest last.",
+		about: "Checkpoints that were kept outside the ledger, one a minute, with those that people brought and the newest one; by size. " +
+			"A page can be longer than its limit, since it ends with all of one size.",
 	}, func(_ context.Context, _ *call, in *struct {
 		After int64 `query:"after" minimum:"0" doc:"Larger than this size only"`
 		Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
@@ -133,12 +138,7 @@ func (s *API) checkpointRoutes() {
 		if err != nil {
 			return nil, domain.Internal("reading the known checkpoints", err)
 		}
-		out := list[KnownCheckpoint]{Items: []KnownCheckpoint{}}
-		for _, p := range pins {
-			if p.Size > in.After && len(out.Items) < in.Limit {
-				out.Items = append(out.Items, KnownCheckpoint{Origin: p.Origin, Size: p.Size, Note: string(p.Note)})
-			}
-		}
+		out := list[KnownCheckpoint]{Items: knownAfter(pins, in.After, in.Limit)}
 		return &bare[list[KnownCheckpoint]]{Body: out}, nil
 	})
 	handle(s, route{
@@ -147,6 +147,23 @@ func (s *API) checkpointRoutes() {
 		about: "Brings a checkpoint that was seen elsewhere. The log checks that it signed it and that it extends it, and keeps it. " +
 			"One that it contradicts is a sign that two histories were shown: it is refused, and raises an alarm.",
 	}, s.pinCheckpoint)
+}
+
+// knownAfter is a page of pins, by size.
+func knownAfter(pins []seal.Pin, after int64, limit int) []KnownCheckpoint {
+	slices.SortStableFunc(pins, func(a, b seal.Pin) int { return cmp.Compare(a.Size, b.Size) })
+	page := []KnownCheckpoint{}
+	for _, p := range pins {
+		n := len(page)
+		switch k := (KnownCheckpoint{Origin: p.Origin, Size: p.Size, Note: string(p.Note)}); {
+		case k.Size <= after || slices.Contains(page, k): // brought twice, or the newest is the minute's too
+		case n >= limit && k.Size != page[n-1].Size:
+			return page
+		default:
+			page = append(page, k)
+		}
+	}
+	return page
 }
 
 func (s *API) pinCheckpoint(ctx context.Context, _ *call, in *struct {

@@ -21,6 +21,7 @@ const (
 	patternCheckpoint = "GET /checkpoint"
 	patternKeys       = "GET /log-keys"
 	patternTile       = "GET /tile/{level}/{n...}"
+	patternNoTile     = "GET /tile/{level}" // else the router would redirect to the one above
 	patternEntries    = "GET /tile/entries/{n...}"
 )
 
@@ -41,6 +42,7 @@ func (s *API) logFiles() {
 	})
 	s.mux.HandleFunc(patternKeys, func(w http.ResponseWriter, _ *http.Request) { sendText(w, "public, max-age=1", s.Seal.KeyList()) })
 	s.mux.HandleFunc(patternTile, s.tile)
+	s.mux.HandleFunc(patternNoTile, func(w http.ResponseWriter, r *http.Request) { refuse(w, callIn(r.Context()), errNoTile) })
 	s.mux.HandleFunc(patternEntries, s.entries)
 }
 

@@ -18,7 +18,7 @@ var docsPage []byte
 // log's checkpoint and hashes, which are there to be compared.
 var public = map[string]bool{
 	"GET /healthz": true, "GET /readyz": true, "GET /openapi.json": true, "GET /docs": true,
-	patternCheckpoint: true, patternKeys: true, patternTile: true,
+	patternCheckpoint: true, patternKeys: true, patternTile: true, patternNoTile: true,
 }
 
 func (s *API) publicRoutes() {
