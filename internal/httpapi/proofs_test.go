@@ -12,6 +12,7 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"lethe/domain/principal"
+	"lethe/internal/bundle"
 	"lethe/internal/httpapi"
 	"lethe/internal/leaf"
 	"lethe/internal/tlog"
@@ -158,3 +159,40 @@ func TestProofsNeedAToken(t *testing.T) {
 	w.anyone("HEAD", at, nil, bearer(w.tokenFor(principal.Service))).is(200)
 }
 
+// A receipt carries its proofs when asked: of the giving, and of what ended it.
+func TestReceiptsCarryTheirProofs(t *testing.T) {
+	w := newWorld(t)
+	w.declare()
+	token := w.person("ada@example.com")
+	at := "/v1/subjects/" + token + "/consents/newsletter/receipt"
+	w.do("GET", at+"?proof=true", nil).problem(404, "receipt.no_consent")
+	w.newsletter(token, "give", "2024-05-01T10:00:00Z")
+	require.Nil(t, w.do("GET", at, nil).is(200).get("proofs"), "only when it is asked for")
+	a := w.do("GET", at+"?proof=true", nil).is(200)
+	require.Len(t, a.get("proofs"), 1)
+	require.Equal(t, a.text("record_id"), a.text("proofs.0.event_id"))
+	w.newsletter(token, "withdraw", "2024-06-01T10:00:00Z")
+	a = w.do("GET", at+"?proof=true", nil).is(200)
+	require.Len(t, a.get("proofs"), 2)
+	for i, want := range []string{"ConsentGiven", "ConsentWithdrawn"} {
+		p := fmt.Sprintf("proofs.%d.", i)
+		l := w.proven([]byte(a.text(p + "tlog_proof")))
+		require.Equal(t, []string{want, want, "subject-" + token, a.text(p + "event_id")}, []string{a.text(p + "event_state"), l.Type, l.Stream, l.EventID.String()})
+		require.Equal(t, l.Facts, sha256.Sum256([]byte(a.text(p+"facts"))))
+		require.Contains(t, a.text(p+"facts"), `"purpose":"newsletter"`)
+		r, err := bundle.VerifyProof(t.Context(), []byte(a.text(p+"tlog_proof")), bundle.Trust{Keys: w.vkeys()})
+		require.NoError(t, err)
+		require.Equal(t, bundle.Verified, r.Outcome)
+	}
+	kantara := w.do("GET", at+"?format=kantara&proof=true", nil).is(200)
+	w.proven([]byte(kantara.text("proofs.1.tlogProof")))
+	require.Equal(t, a.text("proofs.0.facts"), kantara.text("proofs.0.facts"))
+	without := w.do("GET", at, nil).is(200)
+	require.NotEqual(t, a.header.Get("ETag"), without.header.Get("ETag"))
+
+	none := newWorldIn(t, t.TempDir(), func(o *httpapi.Options) { o.Seal, o.Leaves = nil, nil })
+	none.declare()
+	token = none.person("ada@example.com")
+	none.newsletter(token, "give", "2024-05-01T10:00:00Z")
+	none.do("GET", "/v1/subjects/"+token+"/consents/newsletter/receipt?proof=true", nil).problem(404, "receipt.no_proof")
+}

@@ -62,7 +62,9 @@ func (s *API) questionRoutes() {
 	handle(s, route{
 		method: http.MethodGet, path: "/subjects/{token}/consents/{purpose}/receipt", tag: tagConsents, summary: "Get receipt", action: auth.ReadFacts, conditional: true,
 		about: "A receipt of the consent that was given last: the fields of ISO/IEC TS 27560:2023, or Kantara Consent Receipt 1.1. " +
-			"It has the person's token and the controller's contacts, and no other name.",
+			"It has the person's token and the controller's contacts, and no other name. With `proof=true` it also has, in its member " +
+			"`proofs`, what each event that it rests on says as stored, and a C2SP tlog-proof of it, so that its holder can show " +
+			"that it is in the log.",
 	}, s.receipt)
 }
 

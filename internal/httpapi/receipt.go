@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -8,7 +9,9 @@ import (
 	"lethe/domain/catalogue"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
+	"lethe/eventstore"
 	"lethe/internal/receipt"
+	"lethe/internal/tlog"
 )
 
 type receiptAnswer struct {
@@ -21,6 +24,7 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 	Token   domain.Token `path:"token" doc:"The person's pseudonym"`
 	Purpose domain.Name  `path:"purpose"`
 	Format  string       `query:"format" enum:"iso27560,kantara" default:"iso27560"`
+	Proof   bool         `query:"proof" doc:"Also the proofs that the events it rests on are in the log: member proofs"`
 },
 ) (*receiptAnswer, error) {
 	state, err := s.known(ctx, in.Token)
@@ -31,9 +35,20 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	input, err := s.receiptInput(ctx, cat, state, in.Purpose)
+	now := s.Ledger.Now()
+	snapshot := state.At(now, now)
+	consent := snapshot.Consent(in.Purpose)
+	input, err := s.receiptInput(ctx, cat, in.Token, snapshot.Registration.Jurisdiction, &consent)
 	if err != nil {
 		return nil, err
+	}
+	tag := etag(state.Revision(), cat.Revision())
+	if in.Proof {
+		var size int64
+		if input.Proofs, size, err = s.receiptProofs(ctx, in.Token, &consent); err != nil {
+			return nil, err
+		}
+		tag = etag(state.Revision(), cat.Revision(), uint64(size)) // a later checkpoint gives another proof
 	}
 	write := receipt.Record
 	if in.Format == "kantara" {
@@ -46,7 +61,6 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 	if err := s.Door.Receipt(ctx, c.caller, in.Token, in.Purpose); err != nil {
 		return nil, err
 	}
-	tag := etag(state.Revision(), cat.Revision())
 	if fresh(c.none, tag) { // which is an access too
 		return nil, unchanged(tag)
 	}
@@ -55,16 +69,15 @@ func (s *API) receipt(ctx context.Context, c *call, in *struct {
 
 // receiptInput is a consent with what the catalogue said of the version that
 // it was given to.
-func (s *API) receiptInput(ctx context.Context, cat *catalogue.State, state *subject.State, purpose domain.Name) (receipt.Input, error) {
-	now := s.Ledger.Now()
-	snapshot := state.At(now, now)
-	consent := snapshot.Consent(purpose)
-	in := receipt.Input{Subject: state.Token(), Jurisdiction: snapshot.Registration.Jurisdiction, Status: consent.Status, Since: consent.Since}
+func (s *API) receiptInput(
+	ctx context.Context, cat *catalogue.State, token domain.Token, place domain.Place, consent *subject.Consent,
+) (receipt.Input, error) {
+	in := receipt.Input{Subject: token, Jurisdiction: place, Status: consent.Status, Since: consent.Since}
 	g := consent.Grant
 	if g == nil {
 		return in, nil // refused by the receipt itself
 	}
-	p, ok := cat.Purpose(purpose, g.Version)
+	p, ok := cat.Purpose(consent.Purpose, g.Version)
 	if !ok {
 		return in, domain.Internal("writing a receipt: the consent's purpose is not declared", nil)
 	}
@@ -83,6 +96,52 @@ func (s *API) receiptInput(ctx context.Context, cat *catalogue.State, state *sub
 	}
 	in.Fields = receiptFields(cat, p)
 	return in, s.addParties(ctx, cat, p, &in)
+}
+
+// receiptProofs prove the event that gave the consent, and the one that its
+// status rests on when that is another, under a checkpoint of a size.
+func (s *API) receiptProofs(ctx context.Context, token domain.Token, consent *subject.Consent) (proofs []receipt.Proof, size int64, err error) {
+	if s.Seal == nil {
+		return nil, 0, domain.NotFound("receipt.no_proof", "proof", "this ledger does not seal its history: there is nothing to prove by")
+	}
+	if consent.Granted == nil {
+		return nil, 0, nil // refused by the receipt itself
+	}
+	given := subject.StatusGiven
+	if _, renewed := consent.Granted.Event.(*subject.ConsentRenewed); renewed {
+		given = subject.StatusRenewed
+	}
+	of := []receipt.Proof{{Event: consent.Granted.ID, State: given}}
+	revisions := []uint64{consent.Granted.Revision}
+	if rest := consent.Rest; rest != nil && rest.ID != consent.Granted.ID {
+		of = append(of, receipt.Proof{Event: rest.ID, State: consent.Status})
+		revisions = append(revisions, rest.Revision)
+	}
+	for i := range of {
+		checkpoint, err := s.proveReceipt(ctx, &of[i], token.Stream(), revisions[i])
+		if err != nil {
+			return nil, 0, err
+		}
+		size = checkpoint.Size
+	}
+	return of, size, nil
+}
+
+// proveReceipt fills in what is stored of an event and its proof.
+func (s *API) proveReceipt(ctx context.Context, p *receipt.Proof, stream string, revision uint64) (tlog.Checkpoint, error) {
+	for rec, err := range s.Store.ReadStream(ctx, stream, eventstore.StreamRange{From: revision, Limit: 1}) {
+		if err != nil {
+			return tlog.Checkpoint{}, domain.Internal("reading the event of a receipt", err)
+		}
+		p.Facts = bytes.Clone(rec.Facts)
+		proof, err := s.sealedProof(ctx, rec.ID, rec.Position)
+		if err != nil {
+			return tlog.Checkpoint{}, err
+		}
+		p.Text = proof.Marshal()
+		return tlog.CheckpointOf(proof.Checkpoint)
+	}
+	return tlog.Checkpoint{}, errNoSuchEvent
 }
 
 // byOf is who brought a status about.

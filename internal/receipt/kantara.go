@@ -25,6 +25,14 @@ type kantara struct {
 	Services         []kantaraService    `json:"services"`
 	Sensitive        bool                `json:"sensitive"`
 	SPICat           []string            `json:"spiCat"`
+	Proofs           []kantaraProof      `json:"proofs,omitempty"` // not of the specification, whose schema allows more members
+}
+
+type kantaraProof struct {
+	EventID    string `json:"eventId"`
+	EventState string `json:"eventState"`
+	Facts      string `json:"facts"`
+	TlogProof  string `json:"tlogProof"`
 }
 
 type kantaraController struct {
@@ -92,6 +100,9 @@ func Kantara(in Input) ([]byte, error) {
 			PIIController: c.Name, Contact: c.Contact, Email: c.Email, Phone: c.Phone, PIIControllerURL: c.PolicyURL,
 			Address: kantaraAddress{c.Address, c.Country.Country()},
 		})
+	}
+	for _, p := range in.proofs() {
+		r.Proofs = append(r.Proofs, kantaraProof(p))
 	}
 	out, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

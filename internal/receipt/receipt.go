@@ -12,6 +12,9 @@
 // is claimed: their lists of what is mandatory include parties, such as the
 // supervisory authority, that a catalogue need not have.
 //
+// Either form can carry proofs of what it rests on, in a member proofs, which
+// neither specification has and neither schema forbids.
+//
 // A receipt states what was recorded, not that the person saw or did it.
 package receipt
 
@@ -41,6 +44,17 @@ type Input struct {
 	Status subject.Status // now
 	Since  time.Time      // when Status began
 	By     subject.Party  // who brought Status about; "" when time did
+
+	Proofs []Proof // of the event that gave it and of the one that Status rests on; none = the receipt has none
+}
+
+// Proof shows that an event that the receipt rests on is in history. It is
+// checked without the ledger: the leaf in Text has the SHA-256 of Facts.
+type Proof struct {
+	Event domain.ID
+	State subject.Status // what it brought about
+	Facts []byte         // what the event says in clear, JSON as it is stored
+	Text  []byte         // C2SP tlog-proof; its extra data is the leaf
 }
 
 // Party is somebody who takes part. A recipient needs ID, Name, Country and

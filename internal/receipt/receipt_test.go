@@ -90,8 +90,19 @@ func health(t *testing.T) Input {
 	return in
 }
 
+// proven is withdrawn, with the proofs of both events.
+func proven(t *testing.T) Input {
+	in := withdrawn(t)
+	text := []byte("c2sp.org/tlog-proof@v1\nextra AQ==\nindex 0\n\nledger.example/log\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n— ledger.example/log AAAA\n")
+	in.Proofs = []Proof{
+		{Event: in.ID, State: subject.StatusGiven, Facts: []byte(`{"purpose":"marketing.email","version":2}`), Text: text},
+		{Event: domain.ID{0x01, 0x99, 15: 0x42}, State: subject.StatusWithdrawn, Facts: []byte(`{"purpose":"marketing.email"}`), Text: text},
+	}
+	return in
+}
+
 func cases(t *testing.T) map[string]Input {
-	return map[string]Input{"given": given(t), "withdrawn": withdrawn(t), "expired": expired(t), "health": health(t)}
+	return map[string]Input{"given": given(t), "withdrawn": withdrawn(t), "expired": expired(t), "health": health(t), "proven": proven(t)}
 }
 
 func golden(t *testing.T, name string, got []byte) {
@@ -165,6 +176,11 @@ func TestTheSchemaMissesNoField(t *testing.T) {
 		missing(func(doc map[string]any) { delete(first(doc, "event"), key) })
 	}
 	missing(func(doc map[string]any) { doc["name"] = "an unknown key" })
+	got, err = Record(proven(t))
+	require.NoError(t, err)
+	for _, key := range []string{"event_id", "event_state", "facts", "tlog_proof"} {
+		missing(func(doc map[string]any) { delete(first(doc, "proofs"), key) })
+	}
 }
 
 func TestKantaraIsPinned(t *testing.T) {
@@ -226,6 +242,35 @@ func TestRefusals(t *testing.T) {
 			_, err = Kantara(in)
 			refused(err, c.other)
 		})
+	}
+}
+
+// A program that gets a proof out of a receipt has the very bytes.
+func TestProofsAreCarriedWhole(t *testing.T) {
+	in := proven(t)
+	var record struct {
+		Proofs []struct {
+			Facts     string `json:"facts"`
+			TlogProof string `json:"tlog_proof"`
+		} `json:"proofs"`
+	}
+	var kantara struct {
+		Proofs []struct {
+			EventID   string `json:"eventId"`
+			Facts     string `json:"facts"`
+			TlogProof string `json:"tlogProof"`
+		} `json:"proofs"`
+	}
+	text, err := Record(in)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &record))
+	text, err = Kantara(in)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &kantara))
+	for i, p := range in.Proofs {
+		require.Equal(t, []string{string(p.Facts), string(p.Text)}, []string{record.Proofs[i].Facts, record.Proofs[i].TlogProof})
+		require.Equal(t, []string{p.Event.String(), string(p.Facts), string(p.Text)},
+			[]string{kantara.Proofs[i].EventID, kantara.Proofs[i].Facts, kantara.Proofs[i].TlogProof})
 	}
 }
 

@@ -28,6 +28,7 @@ type record struct {
 	Processing     []processing `json:"pii_processing"`
 	Parties        []party      `json:"party_identification"`
 	Events         []event      `json:"event"`
+	Proofs         []proof      `json:"proofs,omitempty"`
 }
 
 type processing struct {
@@ -92,6 +93,14 @@ type event struct {
 	EventState       string `json:"event_state"`
 }
 
+// proof is a Proof; the standard has no field for it.
+type proof struct {
+	EventID    string `json:"event_id"`
+	EventState string `json:"event_state"`
+	Facts      string `json:"facts"`
+	TlogProof  string `json:"tlog_proof"`
+}
+
 // Record writes the consent with the fields of ISO/IEC TS 27560:2023. It
 // refuses, by *domain.Error, a consent that was never given or names no notice,
 // and a controller without name, address, contact or a way to withdraw.
@@ -112,6 +121,7 @@ func Record(in Input) ([]byte, error) {
 		Processing:     []processing{in.processing()},
 		Parties:        in.parties(),
 		Events:         in.events(),
+		Proofs:         in.proofs(),
 	}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("writing a consent record: %w", err)
@@ -247,6 +257,13 @@ func (in *Input) events() []event {
 	out := []event{given}
 	if !in.Status.Allows() {
 		out = append(out, event{stamp(in.Since), "", in.entity(in.By), kind, string(in.Status)})
+	}
+	return out
+}
+
+func (in *Input) proofs() (out []proof) {
+	for _, p := range in.Proofs {
+		out = append(out, proof{p.Event.String(), string(p.State), string(p.Facts), string(p.Text)})
 	}
 	return out
 }
