@@ -155,7 +155,7 @@ func (k *Keyring) Fences(ctx context.Context) iter.Seq2[Fence, error] {
 			if err := f.scan(scan); err != nil {
 				return err
 			}
-			if k.wrongMAC(f.mac, f.message()) != "" {
+			if k.wrongMAC(f.mac, f.message(), macSize) != "" {
 				return &IntegrityError{Table: "fences", Row: "the MAC of the fence of key " + f.id.String() + " is wrong"}
 			}
 			of := Fence{

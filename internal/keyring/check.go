@@ -95,7 +95,7 @@ func rowOf[R any, P storedRow[R]](k *Keyring, about func(P) (string, []byte)) fu
 			return "", nil, "", err
 		}
 		name, mac := about(r)
-		return name, mac, k.wrongMAC(mac, r.message(scratch[:0])), nil
+		return name, mac, k.wrongMAC(mac, r.message(scratch[:0]), shortMAC), nil
 	}
 }
 

@@ -80,7 +80,7 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 // creationArgs are the columns of a new row of creations.
 func (k *Keyring) creationArgs(principal domain.ID, command domain.Digest, token domain.Token, body [32]byte) []any {
 	r := creationRow{principal: principal[:], command: command[:], body: body[:], token: string(token), at: k.opts.Now().UnixMicro()}
-	return []any{r.principal, r.command, r.token, r.body, r.at, k.secrets.rowMAC(r.message(nil))}
+	return []any{r.principal, r.command, r.token, r.body, r.at, k.secrets.shortMAC(r.message(nil))}
 }
 
 // findCreation answers a repeated command without a write transaction.

@@ -184,7 +184,7 @@ func (k *Keyring) reservedRows(wanted []Reservation) []importRow {
 	var scratch [512]byte
 	for i := range wanted {
 		rows[i] = importRow{key: wanted[i].Key[:], token: string(wanted[i].Token)}
-		rows[i].rowMAC = k.secrets.rowMAC(rows[i].message(scratch[:0]))
+		rows[i].rowMAC = k.secrets.shortMAC(rows[i].message(scratch[:0]))
 	}
 	return rows
 }
@@ -215,8 +215,8 @@ func reserveChunk(w *writer, rows []importRow, claims []ImportClaim) error {
 // them: what is in its MAC is known before. It takes one row: with several
 // SQLite copies every page that it touches, so that it could undo the
 // statement.
-const finishImport = "INSERT INTO imports (" + importColumns + `) VALUES (?,?,?,?,?,?,?,?)
-	ON CONFLICT (mac) DO UPDATE SET done = excluded.done, version = excluded.version, mapping = excluded.mapping,
+const finishImport = "INSERT INTO imports (" + importColumns + `) VALUES (?,?,1,1,?,?,?,?)
+	ON CONFLICT (mac) DO UPDATE SET done = 1, version = 1, mapping = excluded.mapping,
 	catalogue = excluded.catalogue, fields = excluded.fields, row_mac = excluded.row_mac
 	WHERE version = 0 AND token = excluded.token`
 
@@ -241,7 +241,7 @@ func (k *Keyring) FinishImports(ctx context.Context, claims []ImportClaim) error
 			key: c.Key[:], token: string(c.Token), done: true, version: 1,
 			mapping: c.Mapping[:], catalogue: int64(c.Catalogue), fields: encodeFields(c.Fields), //nolint:gosec // a revision
 		}
-		rows[i].rowMAC = k.secrets.rowMAC(rows[i].message(scratch[:0]))
+		rows[i].rowMAC = k.secrets.shortMAC(rows[i].message(scratch[:0]))
 	}
 	return k.lookups.submit(ctx, len(claims), func(w *writer) error {
 		for i := range rows {
@@ -254,7 +254,7 @@ func (k *Keyring) FinishImports(ctx context.Context, claims []ImportClaim) error
 }
 
 func (k *Keyring) finishRow(w *writer, r *importRow) error {
-	n, err := w.exec(finishImport, r.key, r.token, int64(flag(r.done)), int64(r.version), r.mapping, r.catalogue, r.fields, r.rowMAC)
+	n, err := w.exec(finishImport, r.key, r.token, r.mapping, r.catalogue, r.fields, r.rowMAC)
 	if err != nil || n == 1 {
 		return err
 	}
@@ -264,7 +264,7 @@ func (k *Keyring) finishRow(w *writer, r *importRow) error {
 		return err
 	}
 	again.version++
-	again.rowMAC = k.secrets.rowMAC(again.message(nil))
+	again.rowMAC = k.secrets.shortMAC(again.message(nil))
 	_, err = w.exec(finishAgain, int64(again.version), again.mapping, again.catalogue, again.fields, again.rowMAC, again.key)
 	return err
 }
@@ -345,7 +345,7 @@ func (k *Keyring) FindFile(ctx context.Context, file FileKey) (claim FileClaim, 
 
 // fileArgs are the columns of a row of files.
 func (k *Keyring) fileArgs(r *fileRow) []any {
-	return []any{r.mac, r.id, int64(flag(r.done)), k.secrets.rowMAC(r.message(nil))}
+	return []any{r.mac, r.id, int64(flag(r.done)), k.secrets.shortMAC(r.message(nil))}
 }
 
 // FinishFile marks a file's import done.
@@ -359,7 +359,7 @@ func (k *Keyring) FinishFile(ctx context.Context, file FileKey) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.exec("UPDATE files SET done = 1, row_mac = ? WHERE mac = ?", k.secrets.rowMAC(row.message(nil)), row.mac)
+		_, err = w.exec("UPDATE files SET done = 1, row_mac = ? WHERE mac = ?", k.secrets.shortMAC(row.message(nil)), row.mac)
 		return err
 	})
 	if err != nil {

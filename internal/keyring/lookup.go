@@ -80,7 +80,7 @@ func (k *Keyring) PutLookups(ctx context.Context, rows []LookupRow) error {
 			row := lookupRow{
 				mac: m, eventID: r.EventID[:], token: string(r.Token), field: string(r.Field), kind: string(r.Kind), at: at,
 			}
-			row.rowMAC = k.secrets.rowMAC(row.message(scratch[:0]))
+			row.rowMAC = k.secrets.shortMAC(row.message(scratch[:0]))
 			job.put = append(job.put, row)
 		}
 	}

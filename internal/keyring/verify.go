@@ -56,7 +56,7 @@ func (k *Keyring) keyTable(deep bool) checkedTable {
 		if err := r.scan(scan); err != nil {
 			return "", nil, "", err
 		}
-		wrong := k.wrongMAC(r.mac, r.message(scratch[:0]))
+		wrong := k.wrongMAC(r.mac, r.message(scratch[:0]), macSize)
 		if deep && wrong == "" && !r.fenced {
 			key, err := k.unwrapLocal(&r)
 			if err != nil {
@@ -72,12 +72,13 @@ func (k *Keyring) fenceTable() checkedTable {
 	return checkedTable{"fences", fenceColumns, func(scan func(...any) error) (string, []byte, string, error) {
 		var r fenceRow
 		err := r.scan(scan)
-		return "fence of key " + r.id.String(), r.mac, k.wrongMAC(r.mac, r.message()), err
+		return "fence of key " + r.id.String(), r.mac, k.wrongMAC(r.mac, r.message(), macSize), err
 	}}
 }
 
-func (k *Keyring) wrongMAC(stored, message []byte) string {
-	if equal(stored, k.secrets.rowMAC(message)) {
+// wrongMAC compares a MAC of macSize or, of the lookup file, shortMAC bytes.
+func (k *Keyring) wrongMAC(stored, message []byte, size int) string {
+	if equal(stored, k.secrets.rowMAC(message)[:size]) {
 		return ""
 	}
 	return "its MAC is wrong"
