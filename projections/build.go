@@ -25,7 +25,8 @@ const maxPasses = 8
 type build struct {
 	view   *view
 	number int
-	file   *file // nil once it failed and was removed
+	doing  string // "rebuilding", for its errors
+	file   *file  // nil once it failed and was removed
 	in     chan *chunk
 	feed   *feed // of its own, to catch up with
 	done   uint64
@@ -51,13 +52,11 @@ func (r *Runner) Rebuild(ctx context.Context, progress func(Progress), names ...
 	if err != nil {
 		return err
 	}
-	if err := r.enter(); err != nil {
+	ctx, leave, err := r.within(ctx)
+	if err != nil {
 		return err
 	}
-	defer r.wg.Done()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(r.ctx, cancel)()
+	defer leave()
 	if !send(ctx, r.building, struct{}{}) {
 		return ctx.Err()
 	}
@@ -66,6 +65,20 @@ func (r *Runner) Rebuild(ctx context.Context, progress func(Progress), names ...
 		progress = func(Progress) {}
 	}
 	return r.rebuildAll(ctx, views, r.reporter(progress))
+}
+
+// within gives a context that ends with the runner. Close waits for leave.
+func (r *Runner) within(ctx context.Context) (_ context.Context, leave func(), err error) {
+	if err := r.enter(); err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	forget := context.AfterFunc(r.ctx, cancel)
+	return ctx, func() {
+		forget()
+		cancel()
+		r.wg.Done()
+	}, nil
 }
 
 func (r *Runner) named(names []string) ([]*view, error) {
@@ -89,10 +102,7 @@ func (r *Runner) named(names []string) ([]*view, error) {
 
 // reporter notes how far a build is, and tells.
 func (r *Runner) reporter(tell func(Progress)) func(*build) {
-	var total uint64
-	if s, ok := r.opts.Store.(eventstore.Statser); ok {
-		total = s.Stats().Events
-	}
+	total := r.total()
 	var mu sync.Mutex
 	return func(b *build) {
 		p := Progress{View: b.view.projection.Name(), Done: b.done, Total: total}
@@ -106,10 +116,18 @@ func (r *Runner) reporter(tell func(Progress)) func(*build) {
 	}
 }
 
+// total is how many events the log has; 0 when the store does not count.
+func (r *Runner) total() uint64 {
+	if s, ok := r.opts.Store.(eventstore.Statser); ok {
+		return s.Stats().Events
+	}
+	return 0
+}
+
 func (r *Runner) rebuildAll(ctx context.Context, views []*view, report func(*build)) error {
 	builds := make([]*build, len(views))
 	for i, v := range views {
-		builds[i] = &build{view: v, number: v.next, in: make(chan *chunk, 4)}
+		builds[i] = &build{view: v, number: v.next, doing: "rebuilding", in: make(chan *chunk, 4)}
 		v.next++
 		builds[i].create(ctx)
 		report(builds[i])
@@ -144,7 +162,7 @@ func (b *build) fail(err error) {
 	if err == nil || b.err != nil {
 		return
 	}
-	b.err = fmt.Errorf("rebuilding view %s: %w", b.view.projection.Name(), err)
+	b.err = fmt.Errorf("%s view %s: %w", b.doing, b.view.projection.Name(), err)
 	if b.file != nil {
 		b.err = errors.Join(b.err, b.file.close())
 		if !b.keep {

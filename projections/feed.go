@@ -48,7 +48,8 @@ type feed struct {
 	store   eventstore.Store
 	decoder Decoder
 	wants   map[string]bool
-	size    int // events in a chunk, at most
+	until   eventstore.Position // nothing behind it is read; 0 for the end
+	size    int                 // events in a chunk, at most
 	workers int
 }
 
@@ -122,6 +123,9 @@ func (f *feed) readAll(ctx context.Context, after eventstore.Position, to chan<-
 	for r, err := range f.store.ReadAll(ctx, after) {
 		if err != nil {
 			return err
+		}
+		if f.until > 0 && r.Position > f.until {
+			break
 		}
 		c.add(f.stepOf(r))
 		if len(c.items) >= f.size || c.seen >= 8*f.size {

@@ -79,21 +79,32 @@ func attach(ctx context.Context, p Projection, path string, m mode, hook func(st
 
 // load reads the checkpoint and checks that the file is this view's.
 func (f *file) load(ctx context.Context) error {
-	var name string
-	var schema int
-	var position int64
-	var event []byte
-	row := f.conn.QueryRowContext(ctx, "SELECT view, schema_version, position, event FROM lethe_checkpoint WHERE id = 1")
-	switch err := row.Scan(&name, &schema, &position, &event); {
-	case damaged(err):
-		return fmt.Errorf("reading the checkpoint: %w", err)
-	case err != nil || name != f.view.Name() || len(event) != len(f.at.event):
-		return fmt.Errorf("%w: it has no checkpoint of this view", errDamaged)
-	case schema != f.view.Schema().Version:
+	at, schema, err := readCheckpoint(ctx, f.conn, f.view.Name())
+	if err != nil {
+		return err
+	}
+	if schema != f.view.Schema().Version {
 		return fmt.Errorf("%w: %d instead of %d", errOtherSchema, schema, f.view.Schema().Version)
 	}
-	f.at = checkpoint{position: eventstore.Position(position), event: [16]byte(event)}
+	f.at = at
 	return nil
+}
+
+// readCheckpoint gives a file's checkpoint and its schema version.
+func readCheckpoint(ctx context.Context, q Querier, view string) (at checkpoint, schema int, err error) {
+	var name string
+	var position int64
+	var event []byte
+	row := q.QueryRowContext(ctx, "SELECT view, schema_version, position, event FROM lethe_checkpoint WHERE id = 1")
+	switch err := row.Scan(&name, &schema, &position, &event); {
+	case damaged(err):
+		return at, 0, fmt.Errorf("reading the checkpoint: %w", err)
+	case err != nil && ctx.Err() != nil:
+		return at, 0, ctx.Err()
+	case err != nil || name != view || len(event) != len(at.event):
+		return at, 0, fmt.Errorf("%w: it has no checkpoint of this view", errDamaged)
+	}
+	return checkpoint{position: eventstore.Position(position), event: [16]byte(event)}, schema, nil
 }
 
 // take folds the chunk's events after the checkpoint into the open

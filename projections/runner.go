@@ -23,6 +23,11 @@ type Options struct {
 	Logger      *slog.Logger   // slog.Default when nil
 	Progress    func(Progress) // of rebuilds that begin by themselves; may be nil
 
+	// Report is told of a live file that is damaged, missing, or not of this
+	// log, and is rebuilt therefore; not of one of an older schema version. It
+	// may be called from several goroutines; may be nil.
+	Report func(Difference)
+
 	BatchEvents int           // events in a transaction, at most; 8192 when 0
 	BatchDelay  time.Duration // how long a batch waits for more unless somebody waits for it; 250 ms when 0
 	Decoders    int           // decoding goroutines; 2 when 0
@@ -37,6 +42,9 @@ func (o *Options) fill() {
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
+	}
+	if o.Report == nil {
+		o.Report = func(Difference) {}
 	}
 	if o.BatchEvents <= 0 {
 		o.BatchEvents = 8192

@@ -17,6 +17,7 @@ type view struct {
 	projection Projection
 	dir        directory
 	log        *slog.Logger
+	report     func(Difference)
 	repair     chan<- string
 	in         chan *chunk
 	adopt      chan adoption
@@ -45,7 +46,7 @@ func (r *Runner) openView(ctx context.Context, p Projection) (*view, error) {
 		return nil, err
 	}
 	v := &view{
-		projection: p, dir: dir, repair: r.repair, in: make(chan *chunk, 2), adopt: make(chan adoption),
+		projection: p, dir: dir, report: r.opts.Report, repair: r.repair, in: make(chan *chunk, 2), adopt: make(chan adoption),
 		log: r.opts.Logger.With(slog.String("view", p.Name())), changed: make(chan struct{}),
 	}
 	live, broken := dir.live()
@@ -65,6 +66,9 @@ func (r *Runner) openView(ctx context.Context, p Projection) (*view, error) {
 		}
 		v.err = broken
 		v.log.WarnContext(ctx, "the view's file cannot be used and is rebuilt", slog.Any("error", broken))
+		if !errors.Is(broken, errOtherSchema) {
+			v.report(unusable(p.Name(), broken))
+		}
 	}
 	return v, nil
 }
@@ -86,6 +90,10 @@ func (r *Runner) openLive(ctx context.Context, v *view, path string) error {
 	}
 	v.file, v.reader, v.position = f, reader, f.at.position
 	return nil
+}
+
+func unusable(view string, why error) Difference {
+	return Difference{View: view, What: "the file cannot be used and is rebuilt: " + why.Error()}
 }
 
 // errNotOnLog: the view has seen an event that the log does not have.
@@ -168,6 +176,7 @@ func (v *view) fail(err error) {
 	}
 	v.log.Error("the view has failed", slog.Any("error", err))
 	if damaged(err) {
+		v.report(unusable(v.projection.Name(), err))
 		select {
 		case v.repair <- v.projection.Name():
 		default: // as many repairs as there are views are asked for already
