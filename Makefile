@@ -27,13 +27,15 @@ run: build ## serve from a data directory that stays (DATA=build/data)
 	$(BIN) serve --data $(DATA)
 
 .PHONY: build
-build: ## build the program into build/
+build: ## build the program, and the auditor's lethe-verify, into build/
 	@mkdir -p build
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/lethe
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o build/lethe-verify ./cmd/lethe-verify
 
 .PHONY: test
-test: ## run all tests; lists what was skipped (LETHE_TESTDATA, LETHE_REQUIRE)
+test: ## run all tests, and other programs on what Lethe publishes; lists what was skipped (LETHE_TESTDATA, LETHE_REQUIRE)
 	@set -o pipefail; go test -json ./... | go run ./scripts/testreport
+	@set -o pipefail; go -C scripts/oracles test -json ./... | go run ./scripts/testreport
 
 .PHONY: race
 race: ## run the short tests under the race detector (needs a C compiler)
@@ -48,7 +50,9 @@ lint: ## check format, vet, staticcheck, import arrows and exhaustive switches
 	@unformatted="$$($(TOOL) gofumpt -l .)" || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted (make format):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
+	go -C scripts/oracles vet ./...
 	$(TOOL) staticcheck ./...
+	go -C scripts/oracles tool -modfile=../tools/go.mod staticcheck ./...
 	go test ./internal/archtest
 
 .PHONY: format

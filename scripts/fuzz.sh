@@ -11,3 +11,4 @@ while IFS=: read -r file target; do
 	go test "./$(dirname "$file")" -run '^$' -fuzz "^${target}\$" -fuzztime "$time"
 done < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -e 's#^\./##' -e 's/func //')
 echo "$found fuzz targets"
+[ "$found" -gt 0 ]
