@@ -382,6 +382,7 @@ func (c *consentConfirmCmd) Run(ctx context.Context, s *shell) error {
 type consentReceiptCmd struct {
 	about  `embed:""`
 	Format string `name:"format" default:"iso27560" placeholder:"FORMAT" help:"iso27560 (ISO/IEC TS 27560) or kantara (Consent Receipt 1.1)."`
+	Proof  bool   `name:"proof" help:"With the proofs that the events it rests on are in the log: member proofs."`
 }
 
 // Help is shown by --help.
@@ -390,13 +391,16 @@ func (consentReceiptCmd) Help() string {
 
 Example:
 
-    lethe consent receipt TOKEN marketing.sms --format kantara > receipt.json`
+    lethe consent receipt TOKEN marketing.sms --format kantara > receipt.json
+    lethe consent receipt TOKEN marketing.sms --proof > receipt.json`
 }
 
 func (c *consentReceiptCmd) Run(ctx context.Context, s *shell) error {
-	a, err := s.ask(ctx, call{
-		method: http.MethodGet, path: c.path("receipt"), query: url.Values{"format": {c.Format}},
-	})
+	q := url.Values{"format": {c.Format}}
+	if c.Proof {
+		q.Set("proof", "true")
+	}
+	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("receipt"), query: q})
 	if err != nil {
 		return err
 	}

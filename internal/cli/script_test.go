@@ -19,12 +19,16 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"lethe/internal/bundle/verifycmd"
 	"lethe/internal/cli"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"lethe":   func() { os.Exit(run(context.Background(), os.Args[1:]...)) },
+		"lethe": func() { os.Exit(run(context.Background(), os.Args[1:]...)) },
+		"lethe-verify": func() {
+			os.Exit(verifycmd.Run(context.Background(), verifycmd.Process{Args: os.Args[1:], Stdout: os.Stdout, Stderr: os.Stderr, Version: "test"}))
+		},
 		"envjson": func() { fmt.Printf("{\"nonce\": %q}\n", os.Args[1]) },
 	})
 }
