@@ -296,8 +296,8 @@ func TestFlippedBitsOfAView(t *testing.T) {
 		}
 	}
 	t.Log(counts)
-	require.Greater(t, counts["compared"], 10)
-	require.Greater(t, counts["opened"], 3)
+	require.Positive(t, counts["compared"])
+	require.Positive(t, counts["opened"])
 }
 
 // flipped says how a flipped bit was found.

@@ -38,9 +38,10 @@ type CheckOptions struct {
 	Progress func(CheckProgress)
 }
 
-// CheckProgress is how far a part has come, in events.
+// CheckProgress is how far a part has come, in events. The index, which is
+// compared after the last section, is not counted.
 type CheckProgress struct {
-	Part  string // "sections", "streams"
+	Part  string // "sections"
 	Done  uint64
 	Total uint64
 }
