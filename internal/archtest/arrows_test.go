@@ -39,6 +39,7 @@ func arrows() []arrow {
 		{"internal/bundle", []string{"eventstore", "internal/bundle", "internal/leaf", "internal/part", "internal/tlog"}, "checked where nothing of the ledger is: no keys, no store"},
 		{"internal/tlog", nil, "formats of a log, which anybody could have written"},
 		{"internal/tlog/tileclient", []string{"internal/tlog"}, "reads a log over HTTP"},
+		{"internal/audit", []string{"domain", "eventstore", "internal/codec", "internal/durable", "internal/keyring", "internal/leaf", "internal/part", "internal/seal", "internal/tlog", "projections"}, "reads everything, opens no value"},
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
@@ -100,6 +101,7 @@ func TestWhoImportsTheKeyring(t *testing.T) {
 		"internal/codec", "internal/ledger", "internal/disclose", // seal and open
 		"internal/httpapi",  // command IDs and opt-in nonces
 		"internal/importer", // claims of imports
+		"internal/audit",    // whether keys and fences are there
 	}
 	for _, f := range load(t) {
 		if _, ok := f.imports[module+"/internal/keyring"]; ok && !f.test {

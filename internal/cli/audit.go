@@ -1,5 +1,7 @@
 package cli
 
 type auditCmd struct {
-	Replay auditReplayCmd `cmd:"" help:"Show how a person or a purpose stood at a moment, or what changed between two, folded from the events."`
+	Replay      auditReplayCmd `cmd:"" help:"Show how a person or a purpose stood at a moment, or what changed between two, folded from the events."`
+	Verify      auditVerifyCmd `cmd:"" help:"Verify the whole ledger: log, tree, checkpoints, index, keys and views."`
+	auditProofs `embed:""`
 }

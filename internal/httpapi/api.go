@@ -45,6 +45,7 @@ func New(o Options) *API {
 	s.proofRoutes()
 	s.bundleRoutes()
 	s.logRoutes()
+	s.verifyRoutes()
 	s.describe()
 	s.publicRoutes()
 	s.logFiles()

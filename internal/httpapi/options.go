@@ -28,6 +28,7 @@ type Options struct {
 	Imports Importer
 	Leaves  Leaves    // nil = where events lie in the tree is not known
 	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
+	Audit   Auditor   // nil = the ledger is not verified here
 	Spool   string    // directory for uploads under way, encrypted; "" = the system's
 	// Status answers GET /status; what it returns is the answer's JSON.
 	Status func(ctx context.Context) (Status, error)

@@ -115,17 +115,17 @@ func loadEpochs(path string, root cipher.AEAD) (*epochs, error) {
 		return nil, fmt.Errorf("%s: %w", path, ErrNewer)
 	}
 	if len(b) < head+sha256.Size {
-		return nil, fmt.Errorf("%s is damaged: it is too short", path)
+		return nil, fmt.Errorf("%s %w: it is too short", path, errDamaged)
 	}
 	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	if want := sha256.Sum256(body); !bytes.Equal(want[:], sum) {
-		return nil, fmt.Errorf("%s is damaged: its checksum is wrong", path)
+		return nil, fmt.Errorf("%s %w: its checksum is wrong", path, errDamaged)
 	}
 	e := &epochs{sequence: binary.BigEndian.Uint64(b[len(epochMagic):])}
 	copy(e.storeID[:], b[len(epochMagic)+8:])
 	entries := body[head:]
 	if n := binary.BigEndian.Uint32(b[head-4:]); uint64(n)*epochEntry != uint64(len(entries)) {
-		return nil, fmt.Errorf("%s is damaged: its length is wrong", path)
+		return nil, fmt.Errorf("%s %w: its length is wrong", path, errDamaged)
 	}
 	for ; len(entries) > 0; entries = entries[epochEntry:] {
 		if err := e.add(root, entries[:epochEntry]); err != nil {

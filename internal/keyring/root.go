@@ -56,11 +56,11 @@ func readRoot(path string) (key [keySize]byte, err error) {
 	var raw [keySize + 8]byte
 	defer clear(raw[:])
 	if !ok || base64.StdEncoding.DecodedLen(len(encoded)) > len(raw) {
-		return key, fmt.Errorf("%s is not a root key file", path)
+		return key, fmt.Errorf("%s %w", path, errNotRoot)
 	}
 	n, err := base64.StdEncoding.Decode(raw[:], encoded)
 	if err != nil || n != keySize {
-		return key, fmt.Errorf("%s is not a root key file", path)
+		return key, fmt.Errorf("%s %w", path, errNotRoot)
 	}
 	copy(key[:], raw[:])
 	return key, nil

@@ -1,0 +1,45 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"lethe/eventstore"
+	"lethe/internal/codec"
+	"lethe/internal/durable"
+	"lethe/internal/keyring"
+	"lethe/internal/tlog"
+)
+
+// Refused is the result of an audit that could not begin, because opening the
+// ledger found it damaged: that is a finding. false means that it could not be
+// opened for another reason, and nothing is known of it: a part is missing or
+// in use, or may not be read.
+func Refused(err error) (Result, bool) {
+	f := Finding{Step: StepOpening, Where: "the data directory", What: err.Error()}
+	var corrupt *eventstore.CorruptError
+	var signature *note.InvalidSignatureError
+	switch {
+	case errors.As(err, &corrupt):
+		f.Where = fmt.Sprintf("%s, offset %d", logFile(corrupt.File), corrupt.Offset)
+		f.Means = "the log cannot be used: acknowledged events are damaged or gone. Keep a copy as it is, and restore the newest backup"
+	case keyring.IsDamage(err):
+		f.Where = "the key store"
+		f.Means = "no value can be opened or stored, and none counts as erased for it: put the damaged file back from its backup, and apply the erasures since then again"
+	case errors.Is(err, durable.ErrDamaged), errors.Is(err, tlog.ErrMalformed), errors.Is(err, tlog.ErrNoSignature),
+		errors.Is(err, tlog.ErrDistrusted), errors.As(err, &signature):
+		f.Where = "the seal"
+		f.Means = "the program refuses to sign on top of it. The message says which file it is; the tiles and the known checkpoints can be compared with the log once it is put right"
+	case errors.Is(err, codec.ErrUnknownType), errors.Is(err, codec.ErrParts):
+		f.Where = "the log"
+		f.Means = meansUndecodable
+	default:
+		return Result{}, false
+	}
+	return Result{
+		Steps:    []Step{{Name: StepOpening, Checked: 1, Of: "openings", Findings: 1}},
+		Findings: []Finding{f},
+	}, true
+}

@@ -1,0 +1,27 @@
+package keyring
+
+import (
+	"database/sql"
+	"errors"
+)
+
+var (
+	errDamaged = errors.New("is damaged")
+	errNotRoot = errors.New("is not a root key file")
+)
+
+// IsDamage reports whether an error says that a file of the keyring is not
+// what was written, as opposed to one that is missing, not readable, or in
+// use. A root key that does not fit the rest counts as damage of either.
+func IsDamage(err error) bool {
+	var integrity *IntegrityError
+	if errors.As(err, &integrity) || isDamage(err) {
+		return true
+	}
+	for _, is := range []error{errDamaged, errNotRoot, ErrRootWrong, ErrProtected, sql.ErrNoRows} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
+}
