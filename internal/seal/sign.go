@@ -126,8 +126,12 @@ func (l *Log) loadPublished() error {
 		return nil
 	}
 	var c tlog.Checkpoint
+	var n *note.Note
 	if err == nil {
-		c, _, err = list.Open(b)
+		c, n, err = list.Open(b)
+	}
+	if err == nil && l.opts.Policy != nil {
+		err = l.opts.Policy.Quorum(n) // it may be from before there was a policy
 	}
 	if err != nil {
 		l.log.Warn("the published checkpoint cannot be used and is made again", "error", err)

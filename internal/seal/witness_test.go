@@ -54,7 +54,12 @@ func TestWitnessesDecideWhatIsPublished(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
 	o.Now, o.Interval = time.Now, time.Millisecond
-	vkey := w.open(o).Keys()[0].VKey
+	w.append(300)
+	alone := w.open(o)
+	require.NoError(t, w.seal(alone, 300))
+	require.NotNil(t, alone.Published(), "without a policy, signed is published")
+	require.NoError(t, alone.Close(t.Context()))
+	vkey := alone.Keys()[0].VKey
 	one, two := watch(t, "w.example/one", false, vkey), watch(t, "w.example/two2", true, vkey)
 	two.away.Store(true)
 	policy, err := tlog.ParsePolicy(fmt.Appendf(nil,
@@ -63,7 +68,7 @@ func TestWitnessesDecideWhatIsPublished(t *testing.T) {
 	o.Policy, o.Witnesses = policy, []Witness{one, two}
 
 	l := w.open(o)
-	w.append(300)
+	require.Nil(t, l.Published(), "what was published before the policy does not meet it")
 	l.Run(t.Context())
 	require.Eventually(t, func() bool {
 		st := l.Status()
