@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
@@ -68,6 +70,7 @@ func (s *API) bundleRoutes() {
 			"The same body with the same checkpoint gives the same bytes, whatever happened since, unless a value was erased, its opening " +
 			"is no longer allowed or newly is, or a key that signed the checkpoint was distrusted.",
 	}, s.makeBundle)
+	s.documentBody("/subjects/{token}/bundle", http.MethodPost, "application/zip", &huma.Schema{Type: huma.TypeString, Format: "binary"})
 }
 
 var (

@@ -80,6 +80,13 @@ func (s *API) documentStream(path, method string, types ...string) {
 	op.Responses["200"] = &huma.Response{Description: "A stream", Content: content}
 }
 
+// documentBody says what an operation answers with that is not described by a
+// type. Headers stay as they are.
+func (s *API) documentBody(path, method, contentType string, body *huma.Schema) {
+	op := operationAt(s.api.OpenAPI().Paths[prefix+path], method)
+	op.Responses["200"].Content = map[string]*huma.MediaType{contentType: {Schema: body}}
+}
+
 var errTooManyFeeds = domain.Invalid("events.too_many", "", "too many event feeds are open: close one or try again later")
 
 func (s *API) events(_ context.Context, c *call, in *feedInput) (*streamed, error) {

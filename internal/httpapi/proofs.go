@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lethe/domain"
 	"lethe/eventstore"
 	"lethe/internal/auth"
@@ -49,6 +51,9 @@ func (s *API) proofRoutes() {
 		about: "Shows that the log of one size is the beginning of the log of another size (RFC 6962, 2.1.2): two lines, " +
 			"`from N` and `to M`, and the hashes in base64, a line each.",
 	}, s.proveConsistency)
+	for _, path := range []string{"/events/{id}/proof", "/streams/{stream}/{revision}/proof", "/proofs/consistency"} {
+		s.documentBody(path, http.MethodGet, "text/plain", &huma.Schema{Type: huma.TypeString})
+	}
 }
 
 var (

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"lethe/domain"
 	"lethe/domain/access"
 	"lethe/domain/subject"
@@ -66,6 +68,7 @@ func (s *API) questionRoutes() {
 			"`proofs`, what each event that it rests on says as stored, and a C2SP tlog-proof of it, so that its holder can show " +
 			"that it is in the log.",
 	}, s.receipt)
+	s.documentBody("/subjects/{token}/consents/{purpose}/receipt", http.MethodGet, "application/json", &huma.Schema{Type: huma.TypeObject})
 }
 
 func (s *API) mayProcess(ctx context.Context, _ *call, in *question) (*bare[Verdict], error) {
