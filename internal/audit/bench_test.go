@@ -43,9 +43,17 @@ func newSealedLog(t testing.TB, events uint64, segmentBytes int64) *sealedLog {
 	var err error
 	l.store, err = segment.Open(filepath.Join(l.dir, "log"), segment.Options{SegmentBytes: segmentBytes})
 	require.NoError(t, err)
+	l.openSeal(t)
+	l.append(t, events)
+	return l
+}
+
+// openSeal opens the seal beside an open store; both are closed at the end.
+func (l *sealedLog) openSeal(t testing.TB) {
+	var err error
 	l.seal, err = seal.Open(t.Context(), seal.Options{
 		Dir: filepath.Join(l.dir, "seal"), PinDir: filepath.Join(l.dir, "pins"), KeyDir: filepath.Join(l.dir, "keys"),
-		Store: l.store, Vault: openVault{}, Origin: "ledger.example.com/log", Interval: time.Second,
+		Store: l.store, Vault: openVault{}, Origin: "ledger.example.com/log", Interval: 100 * time.Millisecond,
 		Now: time.Now, Rand: rand.Reader,
 	})
 	require.NoError(t, err)
@@ -54,8 +62,6 @@ func newSealedLog(t testing.TB, events uint64, segmentBytes int64) *sealedLog {
 		require.NoError(t, l.seal.Close(context.Background()))
 		require.NoError(t, l.store.Close())
 	})
-	l.append(t, events)
-	return l
 }
 
 // append writes events of the sizes that a ledger's have: one in three with

@@ -26,14 +26,18 @@ type pinned struct {
 	stateless bool // STATE could not be read
 }
 
-// largest is the size of the newest of them.
-func (p *pinned) largest(origin string) uint64 {
+// largest is the size of the newest of them that the log signed under its
+// present name.
+func (p *pinned) largest(log *seal.Log) uint64 {
 	size := int64(0)
-	if p.latest != nil && p.latest.Origin == origin {
-		size = p.latest.Size
+	see := func(note []byte) {
+		if c, _, _, err := log.VerifySigned(log.Restarts(), note); err == nil {
+			size = max(size, c.Size)
+		}
 	}
-	if c, err := tlog.CheckpointOf(p.published); err == nil && c.Origin == origin {
-		size = max(size, c.Size)
+	see(p.published)
+	if p.latest != nil {
+		see(p.latest.Note)
 	}
 	return uint64(size)
 }

@@ -32,10 +32,7 @@ type logStep struct {
 // the store's index, since the log is read once for both.
 func (r *run) log(ctx context.Context, s *Step) error {
 	l := &logStep{run: r, report: r.reporter(StepLog), open: map[string]*leafCheck{}, seen: map[string]bool{}}
-	if err := l.settle(ctx); err != nil {
-		return err
-	}
-	if err := l.begin(); err != nil {
+	if err := l.begin(ctx); err != nil {
 		return err
 	}
 	sections := r.Store.Sections()
@@ -54,35 +51,45 @@ func (r *run) log(ctx context.Context, s *Step) error {
 }
 
 // patience is how long sealing may take to reach what the log holds at the
-// beginning.
+// beginning, beyond what was signed already.
 const patience = 5 * time.Second
 
-// settle waits a moment for what was appended before to be sealed.
+// settle waits for what was signed before to be sealed again, where the
+// seal's files are being made anew, and a moment for what was appended since.
 func (l *logStep) settle(ctx context.Context) error {
-	head := l.Store.Stats().Head
+	now := l.Store.Stats()
+	signed := min(l.pins.largest(l.Seal), now.Events)
 	over := time.NewTimer(patience)
 	defer over.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
+	waited := false
 	for {
-		if at := l.Seal.Status(); at.Failed != "" || at.Position >= head {
+		at, indexed := l.Seal.Status(), l.Seal.Indexed()
+		if at.Failed != "" || indexed >= now.Events && at.Position >= now.Head || waited && indexed >= signed {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-over.C:
-			return nil
+			waited = true
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if indexed < signed {
+			l.progress(StepLog, 0, now.Events)
 		}
 	}
 }
 
 // begin takes the marks of what is compared: first what is known of the tree,
-// then the state, which never lies before it.
-func (l *logStep) begin() error {
+// then the state, which never lies before it unless sealing failed.
+func (l *logStep) begin(ctx context.Context) error {
 	var err error
 	if l.pins, err = l.readPinned(); err != nil {
+		return err
+	}
+	if err := l.settle(ctx); err != nil {
 		return err
 	}
 	at, err := l.Seal.Standing()
@@ -91,11 +98,11 @@ func (l *logStep) begin() error {
 			Where: "seal/STATE", What: err.Error(),
 			Means: "the next start refuses to open: remove the file, and the start makes the seal's files again from the log and compares them with those that are there",
 		})
-		at = seal.Standing{Size: l.pins.largest(l.Seal.Origin())}
 		l.pins.stateless = true
 	}
 	l.pins.standing = at
-	l.tree = newTree(l.Seal.DirOf(l.Seal.Restarts()), fmt.Sprintf("seal/log-%d", l.Seal.Restarts()), at.Size)
+	size := max(at.Size, min(l.pins.largest(l.Seal), l.Store.Stats().Events))
+	l.tree = newTree(l.Seal.DirOf(l.Seal.Restarts()), fmt.Sprintf("seal/log-%d", l.Seal.Restarts()), size)
 	l.run.tree = l.tree
 	return nil
 }
@@ -211,7 +218,7 @@ func (l *logStep) index(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil || l.tree.isSpoiled(l.tree.size/seal.RunLeaves*seal.RunLeaves, l.tree.size) {
+	if err != nil || l.Seal.Status().Failed != "" || l.tree.isSpoiled(l.tree.size/seal.RunLeaves*seal.RunLeaves, l.tree.size) {
 		return err
 	}
 	leaf, wrong, err := l.Seal.CheckIndexTail(ctx, l.tree.size)

@@ -3,6 +3,9 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -14,10 +17,10 @@ import (
 )
 
 // Refused is the result of an audit that could not begin, because opening the
-// ledger found it damaged: that is a finding. false means that it could not be
+// ledger in a data directory found it damaged: that is a finding. false means that it could not be
 // opened for another reason, and nothing is known of it: a part is missing or
 // in use, or may not be read.
-func Refused(err error) (Result, bool) {
+func Refused(data string, err error) (Result, bool) {
 	f := Finding{Step: StepOpening, Where: "the data directory", What: err.Error()}
 	var corrupt *eventstore.CorruptError
 	var signature *note.InvalidSignatureError
@@ -35,6 +38,8 @@ func Refused(err error) (Result, bool) {
 	case errors.Is(err, codec.ErrUnknownType), errors.Is(err, codec.ErrParts):
 		f.Where = "the log"
 		f.Means = meansUndecodable
+	case gone(data, err):
+		f.Means = "a file of the ledger was removed: put it back from a backup or, if it is a tile, from a mirror"
 	default:
 		return Result{}, false
 	}
@@ -42,4 +47,19 @@ func Refused(err error) (Result, bool) {
 		Steps:    []Step{{Name: StepOpening, Checked: 1, Of: "openings", Findings: 1}},
 		Findings: []Finding{f},
 	}, true
+}
+
+// gone reports whether a file is missing that belongs to the log or the seal:
+// whoever opens them knows that it must be there.
+func gone(data string, err error) bool {
+	var missing *fs.PathError
+	if !errors.As(err, &missing) || !errors.Is(missing.Err, fs.ErrNotExist) {
+		return false
+	}
+	rel, err := filepath.Rel(data, missing.Path)
+	if err != nil {
+		return false
+	}
+	part, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+	return part == "log" || part == "seal"
 }

@@ -17,6 +17,7 @@ import (
 	"lethe/domain/catalogue"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
+	"lethe/eventstore"
 	"lethe/internal/app"
 	"lethe/internal/audit"
 	"lethe/internal/config"
@@ -115,6 +116,12 @@ func (w *world) declare() {
 	}
 	_, err = w.app.Ledger.Declare(context.Background(), w.request("catalogue"), commands...)
 	require.NoError(w.t, err)
+	w.findNotice()
+}
+
+type tokenOf = domain.Token
+
+func (w *world) findNotice() {
 	state, err := w.app.Ledger.Catalogue(context.Background())
 	require.NoError(w.t, err)
 	for _, n := range state.Notices() {
@@ -197,4 +204,13 @@ func copyTo(t testing.TB, from, to string) {
 		}
 		return out.Close()
 	}))
+}
+
+func fullSections(a *app.App) (full []eventstore.Section) {
+	for _, sec := range a.Store.Sections() {
+		if sec.Full {
+			full = append(full, sec)
+		}
+	}
+	return full
 }

@@ -58,7 +58,7 @@ func (c *auditVerifyCmd) Run(ctx context.Context, s *shell) error {
 	}
 	api, err := s.api(ctx)
 	if err != nil {
-		if res, damaged := audit.Refused(err); damaged {
+		if res, damaged := audit.Refused(s.root.Storage.Resolved().Data, err); damaged {
 			res.LogOnly = c.Log
 			return s.verified(res)
 		}

@@ -242,6 +242,13 @@ func (l *Log) IndexRuns() uint64 {
 	return l.index.runs
 }
 
+// Indexed is how many leaves the index leads to.
+func (l *Log) Indexed() uint64 {
+	l.index.mu.RLock()
+	defer l.index.mu.RUnlock()
+	return l.index.runs*runLeaves + uint64(len(l.index.tail))
+}
+
 // CheckIndexRun compares a run of the index with the entries that it covers.
 func (l *Log) CheckIndexRun(ctx context.Context, n uint64) error {
 	ids, err := idsOf(ctx, l.tiles, n*runLeaves, (n+1)*runLeaves)
