@@ -42,7 +42,7 @@ type Options struct {
 }
 
 // Parts are the names that Options.Only takes, in order.
-func Parts() []string { return []string{"append", "import", "http", "read", "rebuild", "proof"} }
+func Parts() []string { return []string{"append", "import", "http", "read", "rebuild", "proof", "audit"} }
 
 // bench is a run under way.
 type bench struct {
@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) (_ Report, err error) {
 		name string
 		run  func(context.Context) error
 	}{
-		{"append", b.appends}, {"import", b.imports}, {"http", b.http}, {"read", b.reads}, {"rebuild", b.rebuilds}, {"proof", b.proofs},
+		{"append", b.appends}, {"import", b.imports}, {"http", b.http}, {"read", b.reads}, {"rebuild", b.rebuilds}, {"proof", b.proofs}, {"audit", b.audits},
 	} {
 		if !b.wanted(part.name) {
 			continue
