@@ -46,7 +46,10 @@ func (b *BundleBody) end() time.Time {
 	case day:
 		t = t.AddDate(0, 0, 1).Add(-time.Microsecond)
 	}
-	return t.UTC().Truncate(time.Microsecond)
+	if t = t.UTC().Truncate(time.Microsecond); t.Year() > 9999 { // by its offset; a manifest has four digits
+		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+	}
+	return t
 }
 
 type bundleAnswer struct {

@@ -171,6 +171,7 @@ func TestAScanOfTheServedTilesShowsThatNothingWasWithheld(t *testing.T) {
 	w.newsletter(token, "withdraw", "2024-06-01T10:00:00Z")
 	w.sealed()
 	require.Contains(t, w.verified(whole, trust).Statement, "the stream has no other entry")
+	w.verified(w.bundle(token, m{"as_of": "9999-12-31T23:59:59-23:00"}).is(200).body, trust)
 	then := w.bundle(token, m{"as_of": before.Format(time.RFC3339Nano)}).is(200).body
 	r = w.verified(then, trust)
 	require.EqualValues(t, 2, *r.Revision)
