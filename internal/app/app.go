@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,10 @@ type App struct {
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
+
+	reporting sync.Mutex
+	open      bool
+	later     []string // what was found damaged and mended since
 }
 
 // Open opens or makes a data directory. It fails with eventstore.ErrLocked
@@ -62,7 +67,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	a.Store, err = segment.Open(filepath.Join(dir, "log"), segment.Options{
 		Now: time.Now, Logger: log, SegmentBytes: int64(cfg.Storage.SegmentBytes),
 		DurableMark: max(viewMark(ctx, filepath.Join(dir, "views")), seal.Mark(filepath.Join(dir, "seal"))),
-		Report:      func(e error) { a.Report = append(a.Report, e.Error()) },
+		Report:      func(e error) { a.report(e.Error()) },
 	})
 	if err != nil {
 		return nil, locked(dir, err)
@@ -87,7 +92,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 		if err := a.Ledger.RebuildLookup(ctx, nil); err != nil {
 			return nil, err
 		}
-		a.Report = append(a.Report, "lookup and claims were rebuilt: "+why)
+		a.report("lookup and claims were rebuilt: " + why)
 	}
 	if err := a.recordRestart(ctx); err != nil {
 		return nil, err
@@ -96,11 +101,40 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	if err := a.introduce(ctx); err != nil {
 		return nil, err
 	}
-	if a.Views, err = openViews(ctx, filepath.Join(dir, "views"), a.Store, a.Codec, log); err != nil {
+	if a.Views, err = a.openViews(ctx, filepath.Join(dir, "views")); err != nil {
 		return nil, err
 	}
 	a.Seal.Run(ctx)
+	a.opened()
 	return a, a.follow(ctx)
+}
+
+// maxReports bounds what is remembered of a ledger that goes on being damaged.
+const maxReports = 1000
+
+// report notes damage that was survived.
+func (a *App) report(what string) {
+	a.reporting.Lock()
+	defer a.reporting.Unlock()
+	switch {
+	case !a.open:
+		a.Report = append(a.Report, what)
+	case len(a.later) < maxReports:
+		a.later = append(a.later, what)
+	}
+}
+
+func (a *App) opened() {
+	a.reporting.Lock()
+	defer a.reporting.Unlock()
+	a.open = true
+}
+
+// Reports is Report, and what was found damaged and mended since.
+func (a *App) Reports() []string {
+	a.reporting.Lock()
+	defer a.reporting.Unlock()
+	return append(slices.Clone(a.Report), a.later...)
 }
 
 func locked(dir string, err error) error {

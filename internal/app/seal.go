@@ -33,7 +33,7 @@ func (a *App) openSeal(ctx context.Context) error {
 	a.Seal, err = seal.Open(ctx, seal.Options{
 		Dir: filepath.Join(s.Data, "seal"), PinDir: s.Pins, KeyDir: s.Keys, Store: a.Store, Vault: a.Keys,
 		Origin: c.Origin, Interval: c.Interval, Bound: c.Bound, Policy: policy, Witnesses: witnesses,
-		Now: time.Now, Rand: rand.Reader, Logger: a.Log,
+		Report: a.report, Now: time.Now, Rand: rand.Reader, Logger: a.Log,
 	})
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (a *App) recordRestart(ctx context.Context) error {
 	if _, err := a.Ledger.Operate(ctx, req, c); err != nil {
 		return fmt.Errorf("recording the restart: %w", err)
 	}
-	a.Report = append(a.Report, fmt.Sprintf("the log came back with %d events of at least %d that a checkpoint covers: "+
+	a.report(fmt.Sprintf("the log came back with %d events of at least %d that a checkpoint covers: "+
 		"it goes on as %s; what is lost is lost also for consents and withdrawals", r.Common, r.Size, a.Seal.Origin()))
 	return a.Seal.RestartRecorded()
 }

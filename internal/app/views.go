@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"log/slog"
 
 	"lethe/eventstore"
 	"lethe/projections"
@@ -31,11 +30,10 @@ func viewMark(ctx context.Context, dir string) eventstore.Position {
 	return projections.Mark(ctx, dir, allViews()...)
 }
 
-func openViews(
-	ctx context.Context, dir string, store eventstore.Store, decoder projections.Decoder, log *slog.Logger,
-) (*Views, error) {
+func (a *App) openViews(ctx context.Context, dir string) (*Views, error) {
 	runner, err := projections.Open(ctx, projections.Options{
-		Dir: dir, Store: store, Decoder: decoder, Projections: allViews(), Logger: log,
+		Dir: dir, Store: a.Store, Decoder: a.Codec, Projections: allViews(), Logger: a.Log,
+		Report: func(d projections.Difference) { a.report("view " + d.View + ": " + d.What) },
 	})
 	if err != nil {
 		return nil, err

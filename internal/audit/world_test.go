@@ -56,7 +56,7 @@ func ready(t testing.TB, a *app.App) {
 func auditor(a *app.App) *audit.Auditor {
 	return audit.New(audit.Options{
 		Store: a.Store, Seal: a.Seal, Keys: a.Keys, Decoder: a.Codec, Views: a.Views.Runner,
-		Reports: func() []string { return a.Report }, Version: "test", Now: time.Now,
+		Reports: a.Reports, Version: "test", Now: time.Now,
 	})
 }
 

@@ -163,7 +163,7 @@ func (s *shell) verified(res audit.Result) error {
 func auditorOf(a *app.App, version string) *audit.Auditor {
 	return audit.New(audit.Options{
 		Store: a.Store, Seal: a.Seal, Keys: a.Keys, Decoder: a.Codec, Views: a.Views.Runner,
-		Reports: func() []string { return a.Report }, Version: version, Now: time.Now,
+		Reports: a.Reports, Version: version, Now: time.Now,
 	})
 }
 

@@ -90,7 +90,7 @@ func statusOf(ctx context.Context, a *app.App, version string) (httpapi.Status, 
 	sealed := httpapi.LogStatus(a.Seal.Status())
 	s := httpapi.Status{
 		Version: version, Events: stats.Events, Streams: stats.Streams, Position: stats.Head, Bytes: stats.Bytes,
-		Views: httpapi.ViewStatuses(a.Views.Status()), Log: &sealed, Reports: a.Report,
+		Views: httpapi.ViewStatuses(a.Views.Status()), Log: &sealed, Reports: a.Reports(),
 	}
 	err := a.Views.Read(ctx, customers.Name, func(q projections.Querier) error {
 		return q.QueryRowContext(ctx, "SELECT count(*) FROM customers").Scan(&s.Subjects)

@@ -70,6 +70,10 @@ type Options struct {
 	Policy    *tlog.Policy
 	Witnesses []Witness
 
+	// Report is told of damage that was found at the opening and is made good;
+	// may be nil. It is logged too.
+	Report func(string)
+
 	Now    func() time.Time
 	Rand   io.Reader
 	Logger *slog.Logger
@@ -134,6 +138,9 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Report == nil {
+		o.Report = func(string) {}
+	}
 	l := &Log{opts: o, fs: o.FS, log: o.Logger, witnesses: map[string]*WitnessStatus{}, changed: make(chan struct{})}
 	l.pending.init()
 	defer func() {
@@ -170,8 +177,16 @@ func (l *Log) begin() error {
 			return err
 		}
 	case s == nil || pin != nil && pin.Restarts > s.Restarts: // lost, or from before a restart
-		l.log.Warn("the seal's files are missing or older than the newest known checkpoint: they are made again from the log")
+		const what = "the seal's files are missing or older than the newest known checkpoint: they are made again from the log"
+		if s == nil {
+			l.survived(what)
+		} else { // what is lost of the log is told apart
+			l.log.Warn(what)
+		}
 		s = &state{Base: baseOf(pin), Restarts: pin.Restarts, Root: emptyRoot()}
+	case pin == nil && s.Size > 0:
+		l.survived("the known checkpoints are gone: the newest one is made again; one that only they knew is lost, " +
+			"and a log that lost events since would not be noticed")
 	}
 	if l.opts.Origin != "" && l.opts.Origin != s.Base {
 		return fmt.Errorf("the log's origin is %q and cannot be changed to %q: checkpoints are known under it", s.Base, l.opts.Origin)
@@ -181,6 +196,12 @@ func (l *Log) begin() error {
 		l.expect = append(l.expect, pin.Checkpoint)
 	}
 	return l.restart(pin)
+}
+
+// survived tells of damage that does not stop the seal.
+func (l *Log) survived(what string) {
+	l.log.Warn(what)
+	l.opts.Report(what)
 }
 
 func emptyRoot() []byte {
@@ -290,7 +311,7 @@ func (l *Log) loadEdge(ctx context.Context) {
 		l.edge = e
 		return
 	}
-	l.log.Warn("the seal's files are not whole: they are made again from the log and compared", "error", err)
+	l.survived("the seal's files are not whole: they are made again from the log and compared: " + err.Error())
 	l.expect = append(l.expect, tlog.Checkpoint{Origin: l.state.origin(), Size: int64(l.state.Size), Root: l.state.root()})
 	l.edge = &edge{}
 	l.state.Size, l.state.Position, l.state.Root = 0, 0, emptyRoot()

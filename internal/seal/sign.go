@@ -134,7 +134,7 @@ func (l *Log) loadPublished() error {
 		err = l.opts.Policy.Quorum(n) // it may be from before there was a policy
 	}
 	if err != nil {
-		l.log.Warn("the published checkpoint cannot be used and is made again", "error", err)
+		l.survived("the published checkpoint cannot be used and is made again: " + err.Error())
 		return nil
 	}
 	if l.newest != nil && c.Size <= l.newest.Size && uint64(c.Size) <= l.edge.size {
