@@ -42,7 +42,9 @@ type Options struct {
 }
 
 // Parts are the names that Options.Only takes, in order.
-func Parts() []string { return []string{"append", "import", "http", "read", "rebuild", "proof", "audit"} }
+func Parts() []string {
+	return []string{"append", "import", "http", "read", "rebuild", "proof", "audit"}
+}
 
 // bench is a run under way.
 type bench struct {
