@@ -138,14 +138,15 @@ func TestPlacesAndWarnings(t *testing.T) {
 	r := s.Resolved()
 	require.Equal(t, Storage{
 		Data: "d", Keys: "/k", Epochs: filepath.Join("d", "epochs"), Lookup: filepath.Join("d", "lookup"),
-		RootKey: "/r/root.key",
+		Pins: filepath.Join("d", "pins"), RootKey: "/r/root.key",
 	}, r)
 	warnings := s.Warnings()
-	require.Len(t, warnings, 2)
+	require.Len(t, warnings, 3)
 	require.Contains(t, warnings[0], "--epochs")
 	require.Contains(t, warnings[1], "--lookup")
-	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", RootKey: "r"}.Warnings())
-	require.Len(t, Storage{Data: "d"}.Warnings(), 4)
+	require.Contains(t, warnings[2], "--pins")
+	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", RootKey: "r"}.Warnings())
+	require.Len(t, Storage{Data: "d"}.Warnings(), 5)
 }
 
 func TestToken(t *testing.T) {
@@ -200,4 +201,19 @@ func TestReferenceIsCurrent(t *testing.T) {
 	have, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.Equal(t, b.String(), string(have), "docs/configuration.md is out of date: make docs")
+}
+
+func TestSealSettings(t *testing.T) {
+	ok := Seal{Origin: "ledger.example.com/log", Interval: 250 * time.Millisecond, Bound: time.Second}
+	require.NoError(t, ok.Check())
+	for name, change := range map[string]func(*Seal){
+		"--log-origin":    func(s *Seal) { s.Origin = "https://ledger.example.com/log" },
+		"--log-origin: a": func(s *Seal) { s.Origin = "ledger example" },
+		"--seal-interval": func(s *Seal) { s.Interval = 0 },
+		"--seal-bound":    func(s *Seal) { s.Bound = time.Millisecond },
+	} {
+		bad := ok
+		change(&bad)
+		require.ErrorContains(t, bad.Check(), name)
+	}
 }
