@@ -45,6 +45,7 @@ func (r *run) keys(ctx context.Context, s *Step) error {
 func (r *run) views(ctx context.Context, s *Step) error {
 	report := r.reporter(StepViews)
 	for _, v := range r.Views.Status() {
+		at := r.positionOf(v.Name)
 		unit, comparable, err := r.viewUnit(ctx, v)
 		if err != nil {
 			return err
@@ -72,7 +73,7 @@ func (r *run) views(ctx context.Context, s *Step) error {
 			})
 			continue
 		}
-		if comparable && !differs && r.positionOf(v.Name) == unit.Position {
+		if comparable && !differs && r.positionOf(v.Name) == at { // nothing was written in between
 			r.line(Line{Clean: &unit})
 		}
 	}

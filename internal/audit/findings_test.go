@@ -32,11 +32,14 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if shared.dir != "" {
-		_ = os.RemoveAll(shared.dir)
+	for _, dir := range temporary {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
+
+// temporary directories outlive a test.
+var temporary []string
 
 // copyOfShared is a copy of the shared ledger.
 func copyOfShared(t testing.TB) string {
@@ -45,6 +48,7 @@ func copyOfShared(t testing.TB) string {
 		dir, err := os.MkdirTemp("", "lethe-audit-*")
 		require.NoError(t, err)
 		shared.dir = dir
+		temporary = append(temporary, dir)
 		fill(t, dir, 150)
 	})
 	dir := t.TempDir()

@@ -144,7 +144,8 @@ func (w *world) register(people int) {
 				{Field: "name.given", Text: personal.Of("Given" + n)},
 				{Field: "email", Text: personal.Of("person." + n + "@example.com")},
 				{Field: "phone.mobile", Text: personal.Of(fmt.Sprintf("+4915550%06d", i))},
-			}})
+			}},
+			subject.AssertBasis{Purpose: "customer.service", Basis: domain.LegitimateInterests, Reference: personal.Of("balancing test 7")})
 		require.NoError(w.t, err)
 		w.people = append(w.people, token)
 		said := subject.Said{

@@ -22,6 +22,7 @@ import (
 
 	"lethe/domain/principal"
 	"lethe/internal/app"
+	"lethe/internal/audit"
 	"lethe/internal/auth"
 	"lethe/internal/config"
 	"lethe/internal/httpapi"
@@ -62,6 +63,9 @@ func newWorldIn(t testing.TB, dir string, change ...func(*httpapi.Options)) *wor
 		Status: func(context.Context) (httpapi.Status, error) {
 			return httpapi.Status{Events: a.Store.Stats().Events, Views: httpapi.ViewStatuses(a.Views.Status())}, nil
 		},
+		Audit: audit.New(audit.Options{
+			Store: a.Store, Seal: a.Seal, Keys: a.Keys, Decoder: a.Codec, Views: a.Views.Runner, Reports: a.Reports, Version: "test", Now: time.Now,
+		}),
 		Spool: w.dir, Now: time.Now, Rand: rand.Reader, Logger: log, Metrics: w.registry,
 	}
 	for _, f := range change {

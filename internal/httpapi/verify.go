@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -32,6 +33,19 @@ type VerifyLine struct {
 	audit.Line
 	Result  *audit.Result `json:"result,omitempty"`
 	Problem *Problem      `json:"problem,omitempty"`
+}
+
+// schemaName names a schema for its type. Those of an audit have names that
+// mean little by themselves.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.PkgPath() == reflect.TypeFor[audit.Result]().PkgPath() {
+		name = "Audit" + name
+	}
+	return name
 }
 
 func (s *API) verifyRoutes() {
