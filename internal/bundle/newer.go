@@ -35,6 +35,8 @@ func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 		r.close(CheckTrust, "signed by %s%s", strings.Join(by, ", "), unverified(tr.signed, by))
 	case part:
 		r.close(CheckTrust, "by the checkpoint that was given; its signatures were not checked, as no key was given")
+	case t.Checkpoint != nil:
+		r.skip(CheckTrust, "no key and no policy was given, and the checkpoint that was given does not vouch for it: it is signed by a key that nobody vouched for here")
 	default:
 		r.skip(CheckTrust, "no key, policy or checkpoint was given: it is signed by a key that nobody vouched for here")
 	}
@@ -58,17 +60,12 @@ func partOf(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 	}
 	const where = "the checkpoint given"
 	cp, err := tlog.CheckpointOf(t.Checkpoint)
-	if err == nil && cp.Origin != tr.cp.Origin {
-		if how, linked := links(tr.restarts, cp); linked {
-			r.close(CheckNewer, "%s", how)
-			return false, nil // it vouches for nothing that came after it
-		}
-	}
 	switch {
 	case err != nil:
 		r.find(CheckNewer, where, err.Error(), "it is no checkpoint")
 	case cp.Origin != tr.cp.Origin:
-		r.find(CheckNewer, where, fmt.Sprintf("it is of the log %q, the bundle's of %q", cp.Origin, tr.cp.Origin), "they are of two logs and say nothing of each other")
+		otherName(tr, cp, r)
+		return false, nil // it vouches for nothing that came after it
 	case t.named():
 		if _, err := t.open(t.Checkpoint, tr.own); err != nil {
 			r.find(CheckNewer, where, err.Error(), meansOf(err, "nobody whom you trust vouches for it"))
@@ -79,9 +76,13 @@ func partOf(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 		return false, nil
 	}
 	compared, err := consistent(ctx, tr.cp, cp, t, r)
-	if err != nil || !compared {
-		r.skip(CheckNewer, "it has another size, %d, and neither a consistency proof nor tiles could be read to compare it", cp.Size)
+	if err != nil {
+		r.undone(CheckNewer, "it has another size, %d, and the tiles could not be read to compare it", cp.Size)
 		return false, err
+	}
+	if !compared {
+		r.undone(CheckNewer, "it has another size, %d, and there is nothing to compare it by: give --consistency or --tiles", cp.Size)
+		return false, nil
 	}
 	r.close(CheckNewer, "the trees of sizes %d and %d begin with the same entries", tr.cp.Size, cp.Size)
 	return !r.failed(CheckNewer) && cp.Size >= tr.cp.Size, nil

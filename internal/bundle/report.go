@@ -15,7 +15,7 @@ const (
 	Verified   Outcome = "verified"   // all that was checked holds, and somebody whom the caller trusts vouches for the tree
 	Found      Outcome = "found"      // something is not as it should be: see the findings
 	Unanchored Outcome = "unanchored" // consistent in itself, but signed by a key that nobody vouched for here
-	Incomplete Outcome = "incomplete" // nothing found, but something that was to be compared with could not be read
+	Incomplete Outcome = "incomplete" // nothing found, but something that was to be compared with could not be read or compared
 )
 
 // Names of the checks, in the order in which they are reported.
@@ -78,6 +78,7 @@ type Report struct {
 	Checks    []Check   `json:"checks"`
 	Findings  []Finding `json:"findings"`
 	Omitted   int       `json:"findings_omitted,omitzero"` // beyond those listed
+	asked     bool      // for a check that was not done all the same
 }
 
 // Entry is what the leaf of a single proof says.
@@ -134,12 +135,19 @@ func (r *Report) skip(check, format string, args ...any) {
 	r.Checks = append(r.Checks, Check{check, state, fmt.Sprintf(format, args...)})
 }
 
+// undone notes that a check that was asked for was not done, and why: the
+// report is incomplete.
+func (r *Report) undone(check, format string, args ...any) {
+	r.skip(check, format, args...)
+	r.asked = true
+}
+
 // settle sets the outcome. broken is what could not be read.
 func (r *Report) settle(anchored bool, broken error) {
 	switch {
 	case len(r.Findings) > 0:
 		r.Outcome = Found
-	case broken != nil:
+	case broken != nil || r.asked:
 		r.Outcome = Incomplete
 	case anchored:
 		r.Outcome = Verified

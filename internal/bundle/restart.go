@@ -32,6 +32,17 @@ func (c *content) restarts() []restarted {
 	return out
 }
 
+// otherName notes what a checkpoint of another name says of the tree: that an
+// event of it names it, or nothing.
+func otherName(tr tree, other tlog.Checkpoint, r *Report) {
+	if how, linked := links(tr.restarts, other); linked {
+		r.close(CheckNewer, "%s", how)
+		return
+	}
+	r.undone(CheckNewer, "it is of the log %q, this tree of %q: they are of two logs and cannot be compared. If one is the later name of the other, "+
+		"a bundle of the later one holds the event LogRestarted that names the earlier checkpoint", other.Origin, tr.cp.Origin)
+}
+
 // links reports whether a checkpoint of another name is one that this log says
 // it goes on from, and in which words.
 func links(restarts []restarted, other tlog.Checkpoint) (string, bool) {

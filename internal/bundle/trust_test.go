@@ -162,7 +162,11 @@ func TestANewerCheckpoint(t *testing.T) {
 		"a good proof":                {Trust{Checkpoint: newer, Consistency: proof(270, 300)}, Verified, ""},
 		"a good proof and the key":    {Trust{Keys: keyed.Keys, Checkpoint: newer, Consistency: proof(270, 300)}, Verified, ""},
 		"by tiles":                    {Trust{Checkpoint: newer, Tiles: w}, Verified, ""},
-		"nothing to compare by":       {Trust{Checkpoint: newer}, Unanchored, ""},
+		"nothing to compare by":       {Trust{Checkpoint: newer}, Incomplete, ""},
+		"nothing but the key":         {Trust{Keys: keyed.Keys, Checkpoint: newer}, Incomplete, ""},
+		"an older one alone":          {Trust{Keys: keyed.Keys, Checkpoint: older}, Incomplete, ""},
+		"the same size and the key":   {Trust{Keys: keyed.Keys, Checkpoint: same}, Verified, ""},
+		"another key, uncompared":     {Trust{Keys: []string{secondKey}, Checkpoint: w.checkpoint(300, second)}, Found, "no key of the log that counts"},
 		"the same size":               {Trust{Checkpoint: same}, Verified, ""},
 		"an older one":                {Trust{Checkpoint: older, Consistency: proof(200, 270)}, Unanchored, ""},
 		"an older one and the key":    {Trust{Keys: keyed.Keys, Checkpoint: older, Consistency: proof(200, 270)}, Verified, ""},
@@ -186,7 +190,12 @@ func TestANewerCheckpoint(t *testing.T) {
 		s, _, err := tlog.NewSigner("elsewhere.example", make([]byte, 32))
 		require.NoError(t, err)
 		cp := tlog.Checkpoint{Origin: "elsewhere.example", Size: 270, Root: rootOf(w.entries[:270])}
-		found(t, check(t, z, Trust{Checkpoint: sign(t, cp.Text(), s)}), "another log", "two logs")
+		for _, trust := range []Trust{{Checkpoint: sign(t, cp.Text(), s)}, {Keys: keyed.Keys, Checkpoint: sign(t, cp.Text(), s)}} {
+			r := check(t, z, trust)
+			require.Equal(t, Incomplete, r.Outcome, "%v", r.Findings)
+			require.Contains(t, detail(r, CheckNewer), "they are of two logs")
+			require.Contains(t, detail(r, CheckNewer), "holds the event LogRestarted that names the earlier checkpoint")
+		}
 	})
 	t.Run("it vouches for a tree whose own key does not count any more", func(t *testing.T) {
 		old := &tlog.KeyList{Origin: origin, Keys: []tlog.LogKey{{VKey: firstKey, Until: -1, Distrusted: -1}}}
@@ -201,7 +210,14 @@ func TestANewerCheckpoint(t *testing.T) {
 		r, err := Verify(context.Background(), z, Trust{Keys: keyed.Keys, Checkpoint: newer, Tiles: broken{}, Entries: broken{}})
 		require.ErrorIs(t, err, errBroken)
 		require.Empty(t, r.Findings)
+		require.Equal(t, Incomplete, r.Outcome)
+		require.Contains(t, detail(r, CheckNewer), "the tiles could not be read")
 	})
+}
+
+// detail is what a report says of a check.
+func detail(r *Report, check string) string {
+	return r.Checks[slices.IndexFunc(r.Checks, func(c Check) bool { return c.Name == check })].Detail
 }
 
 var errBroken = errors.New("broken")
@@ -226,6 +242,19 @@ func TestProofs(t *testing.T) {
 	require.Equal(t, Verified, r.Outcome)
 	require.Equal(t, "FieldsRecorded", r.Entry.Type)
 	require.Equal(t, Unanchored, verify(proof, Trust{}).Outcome)
+	trust := trusted(t)
+	trust.Checkpoint = w.checkpoint(290)
+	require.Equal(t, Incomplete, verify(proof, trust).Outcome, "asked for and not compared")
+	trust.Tiles = w
+	require.Equal(t, Verified, verify(proof, trust).Outcome)
+	s, _, err := tlog.NewSigner("ledger.example/after", make([]byte, 32))
+	require.NoError(t, err)
+	later := tlog.Checkpoint{Origin: "ledger.example/after", Size: 301, Root: tlog.Hash{1}}
+	trust.Checkpoint = sign(t, later.Text(), s)
+	require.Equal(t, Incomplete, verify(proof, trust).Outcome, "of another name")
+	altered := proof
+	altered.Index = 67
+	require.Equal(t, Found, verify(altered, trust).Outcome, "a finding counts more")
 	text := proof.Marshal()
 	for at := range text {
 		text[at] ^= 1 << (at % 8)

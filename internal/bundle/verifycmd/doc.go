@@ -6,7 +6,7 @@ package verifycmd
 // Exit codes. They are part of the command's promise to scripts.
 const (
 	exitVerified   = 0 // all that was checked holds, and somebody trusted vouches for the tree
-	exitFailed     = 1 // something could not be read
+	exitFailed     = 1 // something could not be read, or not compared as was asked for
 	exitUsage      = 2 // the command line cannot be followed
 	exitFound      = 3 // something is not as it should be
 	exitUnanchored = 4 // consistent in itself, but nobody vouched for the key
@@ -29,7 +29,8 @@ from where FILE came from):
   --policy FILE        a C2SP tlog-policy: logs, witnesses, and the quorum of them
                        that must have cosigned
   --checkpoint FILE    a checkpoint of the same log, as a rule a newer one. Without
-                       --key and --policy it is trusted as it is
+                       --key and --policy it is trusted as it is. One of another size
+                       is compared by --consistency or --tiles
 What to compare with:
   --consistency FILE   the proof between the two checkpoints ("from N\nto M\n…")
   --tiles DIR|URL      the log's tiles: computes that proof, and scans the entries
@@ -40,8 +41,9 @@ Output:
   --version            the program's version
 
 Exit codes:
-  0 verified    1 something could not be read    2 usage
-  3 found something    4 consistent in itself, but nobody vouched for the key
+  0 verified    1 something could not be read, or not compared as was asked for
+  2 usage    3 found something
+  4 consistent in itself, but nobody vouched for the key
 
 Examples:
   lethe-verify ada.zip --key log.vkey
