@@ -38,8 +38,10 @@ type list []string
 func (l *list) String() string     { return "" }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
-// errUsage: the command line cannot be followed.
-var errUsage = errors.New("usage")
+var (
+	errUsage   = errors.New("usage")            // the command line cannot be followed
+	errNothing = errors.New("nothing is named") // there is no command line
+)
 
 // Run runs the command and returns its exit code.
 func Run(ctx context.Context, p Process) int {
@@ -47,6 +49,8 @@ func Run(ctx context.Context, p Process) int {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return p.say(p.Stdout, usage, exitVerified)
+	case errors.Is(err, errNothing):
+		return p.say(p.Stderr, usage, exitUsage)
 	case err != nil:
 		return p.say(p.Stderr, "lethe-verify: "+clean(err.Error())+"\nTry `lethe-verify --help`.\n", exitUsage)
 	case o.version:
@@ -114,7 +118,7 @@ func parse(args []string) (*options, error) {
 	switch {
 	case o.version:
 	case len(files) == 0 && set.NFlag() == 0:
-		return nil, flag.ErrHelp
+		return nil, errNothing
 	case len(files) != 1:
 		return nil, fmt.Errorf("one file is checked at a time, %d are named", len(files))
 	case o.consistency != "" && o.checkpoint == "":
