@@ -5,16 +5,19 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/mod/sumdb/note"
 
 	"lethe/domain"
 	"lethe/domain/operations"
+	"lethe/internal/durable"
 	"lethe/internal/ledger"
 	"lethe/internal/seal"
 	"lethe/internal/tlog"
@@ -26,7 +29,7 @@ import (
 // so that none is ever given twice.
 func (a *App) openSeal(ctx context.Context) error {
 	c, s := a.Config.Seal, a.Config.Storage.Resolved()
-	policy, witnesses, err := loadPolicy(c.Policy)
+	policy, witnesses, err := a.policy(c.Policy)
 	if err != nil {
 		return err
 	}
@@ -79,24 +82,51 @@ func (a *App) closeSeal() error {
 	return a.Seal.Close(ctx)
 }
 
-const maxPolicy = 64 << 10
+// noPolicy, as the policy's file, forgets the one that is remembered.
+const noPolicy = "none"
 
-// loadPolicy reads the policy and makes a client of each witness that has an
-// address. No file, no policy.
-func loadPolicy(file string) (*tlog.Policy, []seal.Witness, error) {
-	if file == "" {
+// policy reads the witness policy and makes a client of each witness that has
+// an address. The ledger remembers the policy beside the seal, so that a
+// command that is not told of it does not publish what nobody cosigned.
+func (a *App) policy(file string) (*tlog.Policy, []seal.Witness, error) {
+	remembered := filepath.Join(a.Config.Storage.Data, "seal", "policy")
+	switch file {
+	case noPolicy:
+		if err := os.Remove(remembered); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, fmt.Errorf("forgetting the witness policy: %w", err)
+		}
 		return nil, nil, nil
+	case "":
+		b, err := os.ReadFile(remembered)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, nil
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading the witness policy: %w", err)
+		}
+		return parsePolicy(remembered, b)
 	}
 	b, err := os.ReadFile(file) //nolint:gosec // the operator names it
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the witness policy: %w", err)
 	}
-	if len(b) > maxPolicy {
-		return nil, nil, errors.New("reading the witness policy: it is larger than 64 KiB")
+	p, witnesses, err := parsePolicy(file, b)
+	if err != nil {
+		return nil, nil, err
 	}
+	if err := durable.MakeDirs(vfs.Default, filepath.Dir(remembered)); err != nil {
+		return nil, nil, fmt.Errorf("remembering the witness policy: %w", err)
+	}
+	if err := durable.ReplaceFile(vfs.Default, filepath.Dir(remembered), filepath.Base(remembered), b); err != nil {
+		return nil, nil, fmt.Errorf("remembering the witness policy: %w", err)
+	}
+	return p, witnesses, nil
+}
+
+func parsePolicy(name string, b []byte) (*tlog.Policy, []seal.Witness, error) {
 	p, err := tlog.ParsePolicy(b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the witness policy: %w", err)
+		return nil, nil, fmt.Errorf("reading the witness policy %s: %w", name, err)
 	}
 	var witnesses []seal.Witness
 	for _, w := range p.Witnesses {

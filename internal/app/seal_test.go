@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -108,4 +109,42 @@ func restartedAt(t *testing.T, a *app.App) (at uint64) {
 		n++
 	}
 	return at
+}
+
+// A command that is not told of the policy goes by the one that the ledger
+// remembers: it publishes nothing that nobody cosigned.
+func TestThePolicyIsRemembered(t *testing.T) {
+	dir := t.TempDir()
+	a := openApart(t, dir)
+	vkey := a.Seal.Keys()[0].VKey
+	require.NoError(t, a.Close())
+	var seed [32]byte
+	_, witness, err := tlog.NewCosigner("witness.example/w1", tlog.CosignEd25519, seed[:], time.Now)
+	require.NoError(t, err)
+	file := filepath.Join(dir, "policy")
+	text := "log " + vkey + "\nwitness w " + witness + "\nquorum w\n"
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+
+	for _, given := range []string{file, "", "none", ""} {
+		c := apart(dir)
+		c.Seal.Policy = given
+		a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		n := len(given) + 40
+		position := register(t, a, byte(n))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if given == file || n == 40 && a.Seal.Published() == nil {
+			ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+		}
+		published := a.Seal.WaitFor(ctx, position) == nil
+		cancel()
+		_, statErr := os.Stat(filepath.Join(dir, "data", "seal", "policy"))
+		require.Equal(t, statErr != nil, published, "given %q", given)
+		require.NoError(t, a.Close())
+	}
+	require.NoError(t, os.WriteFile(file, []byte("quorum\n"), 0o600))
+	c := apart(dir)
+	c.Seal.Policy = file
+	_, err = app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+	require.ErrorContains(t, err, "witness policy")
 }

@@ -210,7 +210,7 @@ type auditPinCmd struct {
 
 // Help is shown by --help.
 func (auditPinCmd) Help() string {
-	return `Brings a checkpoint that was seen elsewhere: by a witness, on paper, a year ago. The log shows that it signed it and that its history contains it, and keeps it. If its history does not, two histories were shown: keep the file.
+	return `Brings a checkpoint that was seen elsewhere: by a witness, on paper, a year ago. The log shows that it signed it and that its history contains it, and keeps it. If its history does not, it ends with exit code 3: two histories were shown, or what it covers was lost with an older copy that was restored. Keep the file.
 
 Example:
 
@@ -223,10 +223,23 @@ func (c *auditPinCmd) Run(ctx context.Context, s *shell) error {
 		return err
 	}
 	q := call{method: http.MethodPost, path: []string{"log", "checkpoints"}, raw: text, media: "text/plain"}
-	return show(ctx, s, q, func(p *page, k httpapi.KnownCheckpoint) error {
+	err = show(ctx, s, q, func(p *page, k httpapi.KnownCheckpoint) error {
 		p.line("The log contains it, and keeps it.")
 		p.row("  log", k.Origin)
 		p.row("  size", count(k.Size))
 		return nil
 	})
+	if c := asProblemCode(err); c == "checkpoint.contradicted" || c == "checkpoint.lost" {
+		fail(s.process.Stderr, s.root.JSON, err)
+		return errFound
+	}
+	return err
+}
+
+// asProblemCode is the code of a refusal; empty for none.
+func asProblemCode(err error) string {
+	if err == nil {
+		return ""
+	}
+	return asProblem(err).Code
 }

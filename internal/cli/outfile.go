@@ -23,6 +23,12 @@ var _ io.Writer = (*outFile)(nil)
 // newOutFile refuses a name that is taken, unless force says to replace it.
 func newOutFile(name string, force bool) (*outFile, error) {
 	o := &outFile{name: name}
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, usage("%s is no regular file: name another", name)
+	}
+	if name == "-" {
+		return nil, usage("name a file to write to")
+	}
 	held, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the caller names it
 	switch {
 	case err == nil:

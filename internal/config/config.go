@@ -49,7 +49,7 @@ type Seal struct {
 	Origin   string        `name:"log-origin" env:"LETHE_LOG_ORIGIN" placeholder:"NAME" help:"Name of the log in its checkpoints: the URL that it is served at, without scheme, such as ledger.example.com/log. Fixed at the first start; a name is drawn when empty."`
 	Interval time.Duration `name:"seal-interval" env:"LETHE_SEAL_INTERVAL" default:"250ms" help:"Least time between two checkpoints."`
 	Bound    time.Duration `name:"seal-bound" env:"LETHE_SEAL_BOUND" default:"1s" help:"Longest time that an event should wait for its checkpoint; what waits longer is told, and is the metric lethe_seal_waiting_seconds."`
-	Policy   string        `name:"witness-policy" env:"LETHE_WITNESS_POLICY" placeholder:"FILE" help:"C2SP tlog-policy: witnesses with their addresses, and the quorum that makes a checkpoint count as published. Without it a checkpoint is published when it is signed."`
+	Policy   string        `name:"witness-policy" env:"LETHE_WITNESS_POLICY" placeholder:"FILE" help:"C2SP tlog-policy: witnesses with their addresses, and the quorum that makes a checkpoint count as published. The ledger remembers it; none forgets it. Without one a checkpoint is published when it is signed."`
 }
 
 // HTTP is the server's listeners and patience.

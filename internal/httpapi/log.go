@@ -166,6 +166,10 @@ func knownAfter(pins []seal.Pin, after int64, limit int) []KnownCheckpoint {
 	return page
 }
 
+var errFormerName = domain.Conflict("checkpoint.lost", "checkpoint",
+	"this log signed that checkpoint under a former name, and it covers events that were lost when the log came back shorter: "+
+		"the event LogRestarted says which. It is kept")
+
 func (s *API) pinCheckpoint(ctx context.Context, _ *call, in *struct {
 	RawBody []byte `contentType:"text/plain" required:"true"`
 },
@@ -175,6 +179,8 @@ func (s *API) pinCheckpoint(ctx context.Context, _ *call, in *struct {
 	case errors.Is(err, seal.ErrInconsistent):
 		s.contradicted(ctx, c.Size)
 		return nil, errContradicted
+	case errors.Is(err, seal.ErrFormerName):
+		return nil, errFormerName
 	case errors.Is(err, seal.ErrNotOurs):
 		return nil, errForeign
 	case err != nil:

@@ -227,7 +227,11 @@ func (l *Log) noteAnswer(ctx context.Context, w Witness, cur *Signed, err error)
 		st.Size, st.At, st.Error = cur.Size, l.opts.Now().UTC(), ""
 		return
 	}
-	if st.Error == "" && ctx.Err() == nil {
+	var refused *witness.StatusError
+	if errors.As(err, &refused) && refused.Contradicts() && ctx.Err() == nil {
+		l.log.ErrorContext(ctx, "ALARM: a witness says that this checkpoint does not go on from one that it cosigned: "+
+			"two histories bear this log's name", "witness", w.Name(), "size", cur.Size, "error", err)
+	} else if st.Error == "" && ctx.Err() == nil {
 		l.log.WarnContext(ctx, "a witness did not cosign", "witness", w.Name(), "error", err)
 	}
 	st.Error = err.Error()

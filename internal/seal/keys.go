@@ -185,11 +185,13 @@ func (k *keys) list(origin string) tlog.KeyList {
 	return l
 }
 
-func (k *keys) shown() []Key {
+// shown lists all keys; those of former names sign no more.
+func (k *keys) shown(origin string) []Key {
 	out := make([]Key, 0, len(k.all))
 	for _, s := range k.all {
 		out = append(out, Key{
-			ID: idOf(s.VKey), VKey: s.VKey, Origin: s.Origin, From: s.From, Until: s.Until, Distrusted: s.Distrusted, Signs: s.signs(),
+			ID: idOf(s.VKey), VKey: s.VKey, Origin: s.Origin, From: s.From, Until: s.Until, Distrusted: s.Distrusted,
+			Signs: s.signs() && s.Origin == origin,
 		})
 	}
 	return out

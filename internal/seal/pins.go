@@ -186,24 +186,39 @@ func (l *Log) Pins() ([]Pin, error) {
 	return kept, err
 }
 
-// Pin takes a checkpoint that somebody saw elsewhere. Errors: ErrNotOurs;
-// ErrInconsistent when this log signed it and does not contain it, after
-// which it is kept all the same, as evidence.
+// ErrFormerName: this log signed the checkpoint under a name that it had before
+// it came back shorter, and the checkpoint covers what was lost then.
+var ErrFormerName = errors.New("this log signed the checkpoint under a former name, and it covers events that were lost")
+
+// Pin takes a checkpoint that somebody saw elsewhere, also one that was signed
+// under a former name. Errors: ErrNotOurs; ErrFormerName; ErrInconsistent when
+// this log signed it and does not contain it. The last two are kept all the
+// same, as evidence.
 func (l *Log) Pin(ctx context.Context, signed []byte) (tlog.Checkpoint, error) {
-	l.mu.Lock()
-	list, newest := l.keys.list(l.origin), l.newest
-	l.mu.Unlock()
-	c, _, err := list.Open(signed)
+	c, err := tlog.CheckpointOf(signed)
 	if err != nil {
 		return c, fmt.Errorf("%w: %w", ErrNotOurs, err)
 	}
+	l.mu.Lock()
+	list, newest, restarts := l.keys.list(c.Origin), l.newest, l.restarts
+	l.mu.Unlock()
+	if _, _, err := list.Open(signed); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	former := c.Origin != l.origin
 	switch {
 	case newest == nil || c.Size > newest.Size:
 		err = ErrInconsistent
 	case c.Size > 0:
 		err = l.follows(ctx, newest.Size, newest.Root, c)
 	}
+	if former {
+		restarts = 0 // it may be of any: it is kept for what it says
+		if errors.Is(err, ErrInconsistent) {
+			err = ErrFormerName
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return c, errors.Join(err, l.pins.keep(&Pin{Restarts: l.restarts, Note: signed, Checkpoint: c}))
+	return c, errors.Join(err, l.pins.keep(&Pin{Restarts: restarts, Note: signed, Checkpoint: c}))
 }

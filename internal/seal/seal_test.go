@@ -382,6 +382,7 @@ func TestARestoredCopyBeginsANewOrigin(t *testing.T) {
 		w.append(300)
 		l := w.open(w.options())
 		require.NoError(t, w.seal(l, 100))
+		common := l.Published()
 		require.NoError(t, l.Close(t.Context()))
 		older := vfs.NewMem()
 		cloneDir(t, w.fs, older, "data")
@@ -421,6 +422,13 @@ func TestARestoredCopyBeginsANewOrigin(t *testing.T) {
 
 		// The old tree and the new one have the common leaves in common.
 		l = w.open(w.options())
+		for _, k := range l.Keys() {
+			require.Equal(t, k.Origin == l.Origin(), k.Signs, "former names sign no more")
+		}
+		_, err := l.Pin(t.Context(), before.Note)
+		require.ErrorIs(t, err, ErrFormerName, "what it covers is lost")
+		_, err = l.Pin(t.Context(), common.Note)
+		require.NoError(t, err, "what a former name signed of the leaves that are left, holds")
 		root, err := l.RootAt(t.Context(), 300)
 		require.NoError(t, err)
 		oldRoot, err := tlog.RootAt(t.Context(), mustTiles(t, w.fs, "data/seal/log-0"), 300, root, 300)

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,6 +171,14 @@ func (l *Log) publishKeys() error {
 	if err != nil {
 		return fmt.Errorf("signing the list of keys: %w", err)
 	}
+	there, err := l.tiles.read(listName, maxNote)
+	if err == nil && bytes.Equal(there, signed) {
+		l.keyList = signed
+		return nil
+	}
+	if err == nil && l.keyList == nil { // at the opening, nobody changed a key
+		l.survived("the published list of keys (" + listName + ") is not what the keys give, or a crash came before it was: it is made again")
+	}
 	if err := durable.ReplaceFile(l.fs, l.tiles.dir, listName, signed); err != nil {
 		return err
 	}
@@ -181,7 +190,7 @@ func (l *Log) publishKeys() error {
 func (l *Log) Keys() []Key {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.keys.shown()
+	return l.keys.shown(l.origin)
 }
 
 // KeyList is the log's signed statement of which keys count at which sizes.
@@ -197,7 +206,7 @@ func (l *Log) KeyList() []byte {
 func (l *Log) RotateKey() (k Key, made bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if all := l.keys.shown(); len(all) > 1 {
+	if all := l.keys.shown(l.origin); len(all) > 1 {
 		if k := all[len(all)-1]; k.Signs && uint64(k.From) >= l.nextSize() {
 			return k, false, nil
 		}
@@ -251,7 +260,7 @@ func (l *Log) changedKey(id string) (Key, error) {
 	if err := l.publishKeys(); err != nil {
 		return Key{}, err
 	}
-	for _, k := range l.keys.shown() {
+	for _, k := range l.keys.shown(l.origin) {
 		if k.ID == id && k.Origin == l.origin {
 			return k, nil
 		}

@@ -47,6 +47,10 @@ type StatusError struct {
 	Text string // first line of the answer, quoted; "" when there is none
 }
 
+// Contradicts reports whether the witness says that the checkpoint does not go
+// on from the one that it cosigned last.
+func (e *StatusError) Contradicts() bool { return e.Code == http.StatusUnprocessableEntity }
+
 func (e *StatusError) Error() string {
 	s := fmt.Sprintf("the witness answers %d %s", e.Code, http.StatusText(e.Code))
 	if e.Text != "" {
