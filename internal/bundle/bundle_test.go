@@ -185,3 +185,44 @@ func TestTheSummaryReachesNowhere(t *testing.T) {
 		require.Contains(t, string(page), shown)
 	}
 }
+
+// A check that had nothing to check was not done.
+func TestWhatCannotBeReadWasNotChecked(t *testing.T) {
+	for _, z := range [][]byte{nil, []byte("PK\x03\x04 and more"), golden(t)[1:]} {
+		r := check(t, z, trusted(t))
+		require.Equal(t, Found, r.Outcome)
+		for _, c := range r.Checks {
+			require.NotEqual(t, Passed, c.State, "%v", c)
+		}
+	}
+	files, _ := decode(golden(t))
+	files = slices.DeleteFunc(files, func(f file) bool { return f.name == nameCheckpoint })
+	z, err := encode(files)
+	require.NoError(t, err)
+	r := check(t, z, trusted(t))
+	at := slices.IndexFunc(r.Checks, func(c Check) bool { return c.Name == CheckInclusion })
+	require.Equal(t, NotDone, r.Checks[at].State, "in no tree")
+	at = slices.IndexFunc(r.Checks, func(c Check) bool { return c.Name == CheckContents })
+	require.Equal(t, Passed, r.Checks[at].State, "%v", r.Checks[at])
+}
+
+func TestOneOfEach(t *testing.T) {
+	w := story(t)
+	none := func(*leaf.Leaf, string) bool { return false }
+	r := check(t, zipOf(t, w.input(storySize, ofBundle, none)), trusted(t))
+	require.Contains(t, detail(r, CheckContents), "; 0 disclosed values open as they were sealed")
+	r = check(t, zipOf(t, w.input(storySize, ofBundle, func(l *leaf.Leaf, _ string) bool { return l.Type == typeNotice })), trusted(t))
+	require.Contains(t, detail(r, CheckContents), "; 1 disclosed value opens as it was sealed")
+
+	w = newWorld(t)
+	w.add(streamOf(subject), "SubjectRegistered", `{}`)
+	w.add(streamOf(subject), "FieldsRecorded", `{}`)
+	in := w.input(2, func(l *leaf.Leaf) bool { return l.Revision == 0 }, none)
+	in.AsOf = w.events[0].leaf.Recorded
+	trust := trusted(t)
+	trust.Entries = w
+	r = check(t, zipOf(t, in), trust)
+	require.Equal(t, Verified, r.Outcome, "%v", r.Findings)
+	require.Contains(t, detail(r, CheckInclusion), "1 entry is in the tree where it says")
+	require.Contains(t, r.Statement, "the stream's 1 other entry in the tree was recorded later")
+}

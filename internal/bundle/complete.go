@@ -42,13 +42,14 @@ func (c *content) complete(ctx context.Context, t *Trust, r *Report) error {
 		return nil
 	}
 	later := c.compare(s, r)
-	r.close(CheckEntries, "%d entries were scanned; they hash to the root, and the stream has %d of them", c.checkpoint.Size, len(s.hits))
+	r.close(CheckEntries, "%s to the root, and the stream has %d of them", number(int(c.checkpoint.Size), "entry was scanned; it hashes", "entries were scanned; they hash"), len(s.hits))
 	if r.failed(CheckEntries) {
 		return nil
 	}
 	r.Statement = said + fmt.Sprintf(": the stream has no other entry among the %d of the tree", c.checkpoint.Size)
 	if later > 0 {
-		r.Statement = said + fmt.Sprintf(", as of %s: the stream's %d other entries in the tree were recorded later", stamp(c.in.AsOf), later)
+		r.Statement = said + fmt.Sprintf(", as of %s: the stream's %s recorded later", stamp(c.in.AsOf),
+			number(later, "other entry in the tree was", "other entries in the tree were"))
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type content struct {
 	keys       *ownKeys // nil: not to be relied on
 	events     []event  // by leaf index
 	revision   uint64   // the last one of the person's stream
+	listed     bool     // the files were compared with the manifest's list
 }
 
 // event is one event with its leaf parsed and its disclosed values opened.
@@ -132,7 +133,7 @@ func contents(e *event, name string, data []byte, want [sha256.Size]byte, r *Rep
 func (c *content) open(e *event, d *Disclosed, r *Report) {
 	name, secret := e.dir+numbered(inPart, d.Index), e.dir+numbered(inSecret, d.Index)
 	if d.Index < 0 || d.Index >= len(e.leaf.Parts) {
-		r.find(CheckContents, name, fmt.Sprintf("the event has %d sealed values, none of this number", len(e.leaf.Parts)), "it was added or renamed")
+		r.find(CheckContents, name, fmt.Sprintf("the event has %s, none of this number", number(len(e.leaf.Parts), "sealed value", "sealed values")), "it was added or renamed")
 		return
 	}
 	if d.Part == nil {

@@ -156,6 +156,16 @@ func (r *Report) settle(anchored bool, broken error) {
 	}
 }
 
+// number is n with the noun that goes with it.
+func number(n int, one, more string) string { return fmt.Sprintf("%d %s", n, either(n, one, more)) }
+
+func either(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
 func (r *Report) tree(cp tlog.Checkpoint) {
 	r.Origin, r.Size, r.Root = cp.Origin, cp.Size, cp.Root.String()
 }

@@ -48,9 +48,9 @@ func otherName(tr tree, other tlog.Checkpoint, r *Report) {
 func links(restarts []restarted, other tlog.Checkpoint) (string, bool) {
 	for _, r := range restarts {
 		if r.Size == other.Size && r.Root == hex.EncodeToString(other.Root[:]) {
-			return fmt.Sprintf("it is of the log's earlier name %s, which event %s names: the log came back with %d of its %d events and goes on "+
+			return fmt.Sprintf("it is of the log's earlier name %s, which event %s names: the log came back with %d of its %s and goes on "+
 				"from there; what lay beyond is lost. That the %d are the same is for who has the earlier log's tiles to compare",
-				other.Origin, r.event.leaf.EventID, r.Common, r.Size, r.Common), true
+				other.Origin, r.event.leaf.EventID, r.Common, number(int(r.Size), "event", "events"), r.Common), true
 		}
 	}
 	return "", false

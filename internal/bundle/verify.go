@@ -20,7 +20,7 @@ func Verify(ctx context.Context, zip []byte, t Trust) (*Report, error) {
 	c.derived(files, r)
 	r.tree(c.checkpoint)
 	c.count(r)
-	r.close(CheckForm, "%d files, every byte of the zip as it must be", len(files))
+	r.close(CheckForm, "%s, every byte of the zip as it must be", number(len(files), "file", "files"))
 	if r.failed(CheckCheckpoint) {
 		r.close(CheckCheckpoint, "")
 		r.skip(CheckNewer, "there is no checkpoint to compare")
@@ -53,18 +53,38 @@ func (c *content) count(r *Report) {
 }
 
 func (c *content) closeEvents(r *Report) {
-	r.close(CheckInclusion, "%d entries are in the tree where they say", len(c.events))
-	r.close(CheckContents, "facts and metadata are those of the entries; %d disclosed values open as they were sealed", r.Disclosed)
+	if len(c.events) == 0 {
+		c.skipEvents(r)
+		return
+	}
+	if c.checkpoint.Origin == "" {
+		r.skip(CheckInclusion, "there is no checkpoint that says which tree the entries are in")
+	} else {
+		r.close(CheckInclusion, "%s in the tree where %s", number(len(c.events), "entry is", "entries are"), either(len(c.events), "it says", "they say"))
+	}
+	r.close(CheckContents, "facts and metadata are those of the entries; %s as %s sealed",
+		number(r.Disclosed, "disclosed value opens", "disclosed values open"), either(r.Disclosed, "it was", "they were"))
 	asOf := ""
 	if !c.in.AsOf.IsZero() {
 		asOf = ", nothing of it recorded after " + stamp(c.in.AsOf)
 	}
 	r.close(CheckOrder, "revisions 0 to %d of the stream are there without a gap, in the order of recording%s", c.revision, asOf)
 	if r.failed(CheckInclusion, CheckContents, CheckOrder, CheckCheckpoint) {
-		r.skip(CheckDerived, "manifest and summary cannot be made anew from what was altered; files were compared with the manifest's list")
+		how := "nothing lists the files"
+		if c.listed {
+			how = "files were compared with the manifest's list"
+		}
+		r.skip(CheckDerived, "manifest and summary cannot be made anew from what was altered; %s", how)
 		return
 	}
 	r.close(CheckDerived, "manifest, proofs and summary are what the rest gives, to the byte")
+}
+
+// skipEvents notes that there was no event to check.
+func (c *content) skipEvents(r *Report) {
+	for _, check := range []string{CheckInclusion, CheckContents, CheckOrder, CheckDerived} {
+		r.skip(check, "there is no event that could be read")
+	}
 }
 
 // derived makes the derived files anew and compares every byte. When what they
@@ -78,6 +98,7 @@ func (c *content) derived(files []file, r *Report) {
 	if r.failed(CheckCheckpoint, CheckInclusion, CheckContents, CheckOrder) {
 		if m, err := parseManifest(have[nameManifest]); err == nil {
 			listed(m, files, r)
+			c.listed = true
 		}
 		return
 	}

@@ -56,7 +56,8 @@ func human(file string, r *bundle.Report, failed error) string {
 		p.row("log", "%s, size %d, root %s", r.Origin, r.Size, r.Root)
 	}
 	if r.Revision != nil {
-		p.row("subject", "%s, revisions 0 to %d, %d events in all, %d values disclosed, %d not", r.Subject, *r.Revision, r.Events, r.Disclosed, r.Sealed)
+		p.row("subject", "%s, revisions 0 to %d, %s in all, %s disclosed, %d not",
+			r.Subject, *r.Revision, number(r.Events, "event"), number(r.Disclosed, "value"), r.Sealed)
 	}
 	if !r.AsOf.IsZero() {
 		p.row("as of", "%s", r.AsOf.Format("2006-01-02 15:04:05.999999 UTC"))
@@ -79,7 +80,7 @@ func (p *page) entry(e *bundle.Entry) {
 	p.row("entry", "%d: %s, version %d, of %s, revision %d", e.Index, e.Type, e.TypeVersion, e.Stream, e.Revision)
 	p.row("event", "%s", e.EventID)
 	p.row("times", "recorded %s, effective %s", e.Recorded, e.Effective)
-	p.row("hashes", "facts %s\nmetadata %s\n%d sealed values", e.FactsSHA256, e.MetaSHA256, e.Sealed)
+	p.row("hashes", "facts %s\nmetadata %s\n%s", e.FactsSHA256, e.MetaSHA256, number(e.Sealed, "sealed value"))
 }
 
 func (p *page) checks(r *bundle.Report) {
@@ -100,6 +101,14 @@ func (p *page) findings(r *bundle.Report) {
 	if r.Omitted > 0 {
 		p.row("found", "and %d more", r.Omitted)
 	}
+}
+
+// number is n with the noun that goes with it.
+func number(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // clean replaces what is not printed: names in a file that somebody else made
