@@ -29,7 +29,7 @@ type Moments struct {
 
 // Changed is one thing that stood otherwise at the later moment.
 type Changed[T any] struct {
-	Before *T `json:"before,omitempty" nullable:"false" doc:"Absent when nothing was known of it; of a purpose also for somebody who was not among its people yet"`
+	Before *T `json:"before,omitempty" nullable:"false" doc:"Absent when nothing was known of it"`
 	After  T  `json:"after"`
 }
 
@@ -78,7 +78,7 @@ func (s *API) changeRoutes() {
 	handle(s, route{
 		method: http.MethodGet, path: "/purposes/{purpose}/changes", tag: tagConsents, summary: "Compare purpose moments", action: auth.ReadEvents,
 		about: "For whom something about a purpose changed between two moments, by recorded or effective time, before and after, with the " +
-			"events between, in the order of tokens. A page looks at up to 10,000 people. Facts only: nothing is opened.",
+			"events between, in the order of tokens: what the comparisons of its people say, of everybody who is among them at either moment. A page looks at up to 10,000 people. Facts only: nothing is opened.",
 	}, s.purposeChanges)
 }
 
@@ -104,7 +104,7 @@ func (s *API) subjectChanges(ctx context.Context, _ *call, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	d, err := s.difference(state, in.By, standOf(state, from, in.About, nil), from, to, in.About)
+	d, err := s.difference(state, in.By, from, to, in.About)
 	return &bare[SubjectChanges]{Body: SubjectChanges{
 		Moments: moments, PersonChanges: PersonChanges{Token: in.Token, Revision: state.Revision(), Difference: d},
 	}}, err
@@ -127,11 +127,8 @@ func (s *API) purposeChanges(ctx context.Context, _ *call, in *struct {
 	from, to := m.cut(in.By, 0), m.cut(in.By, 1)
 	page := PurposeChanges{PurposeMoments: PurposeMoments{in.Purpose, moments, m.position}, Items: []PersonChanges{}}
 	last, err := s.people(ctx, in.Purpose, to, after, s.Limits.MaxFolded, func(token domain.Token, state *subject.State) (bool, error) {
-		before := noStand() // of somebody who was not among the purpose's people yet
-		if isNamed(state, from, in.Purpose) {
-			before = standOf(state, from, in.Purpose, nil)
-		}
-		d, err := s.difference(state, in.By, before, from, to, in.Purpose)
+		// Also somebody who was not among them at the first moment stood somehow.
+		d, err := s.difference(state, in.By, from, to, in.Purpose)
 		if err == nil && !d.empty() {
 			page.Items = append(page.Items, PersonChanges{Token: token, Revision: state.Revision(), Difference: d})
 		}
@@ -151,10 +148,10 @@ func (m moments) between(by string) (Moments, error) {
 	return Moments{From: m.asked[0], To: m.asked[1], By: by}, nil
 }
 
-// difference compares how a person stood before with how they stand at the
-// second of two cuts, the first within the second.
-func (s *API) difference(state *subject.State, by string, before Stand, from, to history.Cut, of domain.Name) (d Difference, err error) {
-	after := standOf(state, to, of, nil)
+// difference compares how a person stood at two cuts, the first within the
+// second. State is folded up to the second.
+func (s *API) difference(state *subject.State, by string, from, to history.Cut, of domain.Name) (d Difference, err error) {
+	before, after := standOf(state, from, of, nil), standOf(state, to, of, nil)
 	d.Consents = changed(s, before.Consents, after.Consents, func(a, b *Consent) bool { return a.Purpose == b.Purpose })
 	d.Bases = changed(s, before.Bases, after.Bases, func(a, b *PastBasis) bool { return a.Purpose == b.Purpose && a.Basis == b.Basis })
 	d.Objections = changed(s, before.Objections, after.Objections, func(a, b *PastObjection) bool { return a.Event == b.Event })

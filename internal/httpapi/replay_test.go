@@ -352,6 +352,29 @@ func TestTwoMomentsAreCompared(t *testing.T) {
 	require.Equal(t, 2, pages)
 }
 
+// Somebody who came to a purpose after the first moment stood somehow before.
+func TestWhatStoodOfSomebodyNewIsNoChange(t *testing.T) {
+	w := newWorld(t, unsealed)
+	w.declare()
+	token := w.person("ada@example.com")
+	w.do("POST", "/v1/subjects/"+token+"/objection", m{"scope": "processing", "effective": "2024-05-01T10:00:00Z"}).is(200)
+	w.newsletter(token, "refuse", "2024-06-01T10:00:00Z")
+	query := "from=2024-05-15&to=2024-06-15&by=effective"
+	require.Equal(t, []any{}, w.do("GET", "/v1/purposes/newsletter/consents?by=effective&as_of=2024-05-15", nil).is(200).get("items"))
+	stood := w.do("GET", "/v1/subjects/"+token+"/consents?about=newsletter&by=effective&as_of=2024-05-15", nil).is(200)
+	require.Len(t, stood.get("objections"), 1)
+	changes := w.do("GET", "/v1/purposes/newsletter/changes?"+query, nil).is(200)
+	require.Len(t, changes.get("items"), 1)
+	require.Equal(t, []any{}, changes.get("items.0.objections"), "it stood at both moments")
+	require.Len(t, changes.get("items.0.consents"), 1)
+	require.Len(t, changes.get("items.0.events"), 1)
+	// When it changes, what stood before is told.
+	w.do("POST", "/v1/subjects/"+token+"/objection/"+stood.text("objections.0.event")+"/uphold", m{"effective": "2024-06-10T10:00:00Z"}).is(200)
+	changes = w.do("GET", "/v1/purposes/newsletter/changes?"+query, nil).is(200)
+	require.Equal(t, stood.get("objections.0"), changes.get("items.0.objections.0.before"))
+	require.Equal(t, "upheld", changes.get("items.0.objections.0.after.state"))
+}
+
 func TestHistoryIsNarrowedToAPurpose(t *testing.T) {
 	w := newWorld(t, unsealed)
 	w.declare()

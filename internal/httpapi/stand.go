@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"slices"
 	"time"
 
 	"lethe/domain"
@@ -71,7 +70,7 @@ type PastObjection struct {
 // linked yet.
 func standOf(state *subject.State, c history.Cut, of domain.Name, opened []disclose.Past) Stand {
 	snap := state.At(c.Recorded, c.Effective)
-	s := noStand()
+	s := Stand{Consents: []Consent{}, Bases: []PastBasis{}, Objections: []PastObjection{}}
 	for i := range snap.Consents {
 		if at := &snap.Consents[i]; of == "" || at.Purpose == of {
 			s.Consents = append(s.Consents, consentOf(at, opened))
@@ -88,19 +87,6 @@ func standOf(state *subject.State, c history.Cut, of domain.Name, opened []discl
 		}
 	}
 	return s
-}
-
-func noStand() Stand {
-	return Stand{Consents: []Consent{}, Bases: []PastBasis{}, Objections: []PastObjection{}}
-}
-
-// isNamed reports whether an event within the cut names the purpose, as the
-// view that finds a purpose's people has it.
-func isNamed(state *subject.State, c history.Cut, purpose domain.Name) bool {
-	return slices.ContainsFunc(state.Entries(), func(r domain.Recorded) bool {
-		facts, ok := history.FactsOf(r.Event)
-		return ok && facts.Purpose == purpose && !r.Recorded.After(c.Recorded) && !r.Effective.After(c.Effective)
-	})
 }
 
 func consentOf(at *subject.Consent, opened []disclose.Past) Consent {
