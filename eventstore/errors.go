@@ -57,3 +57,7 @@ type CorruptError struct {
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("corrupt event log: %s at %s offset %d", e.What, e.File, e.Offset)
 }
+
+// ErrFormat: the store's own note of its formats names what this program does
+// not know: a newer program wrote it, or it is damaged.
+var ErrFormat = errors.New("a newer program wrote it, or the file is damaged")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -84,7 +85,7 @@ func indexOptions(fs vfs.FS, cacheBytes int64, log *slog.Logger, fatal func(erro
 			// By itself Pebble would end the process. Whoever reads the block gets
 			// an error and says what it means.
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				log.Error("the index is damaged", slog.String("file", info.Path), slog.Any("error", info.Details))
+				log.Error("the index is damaged", slog.String("file", info.Path), slog.String("error", firstLine(info.Details)))
 			},
 		},
 	}
@@ -93,6 +94,23 @@ func indexOptions(fs vfs.FS, cacheBytes int64, log *slog.Logger, fatal func(erro
 		o.Levels[i].FilterType = pebble.TableFilter
 	}
 	return o
+}
+
+// indexError tells a damaged table, whose blocks have checksums, from an index
+// that cannot be read for another reason.
+func indexError(err error) error {
+	if pebble.IsCorruptionError(err) {
+		return &eventstore.CorruptError{
+			File: indexName, What: firstLine(err) + ": stop the program and remove the directory " + indexName + "; it is made again from the log",
+		}
+	}
+	return fmt.Errorf("reading the index: %w", err)
+}
+
+// firstLine leaves out the stack traces that Pebble's errors bring.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 func openPebble(dir string, o *pebble.Options) (*index, error) {
@@ -158,7 +176,7 @@ func (x *index) length(stream string) (uint64, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading the index: %w", err)
+		return 0, indexError(err)
 	}
 	n, used := binary.Uvarint(v)
 	_ = closer.Close()
@@ -180,7 +198,7 @@ func runsIn(db pebble.Reader, out []run, stream string, from uint64, dir eventst
 	o.UpperBound = append(appendRunKey(upper[:0], stream, math.MaxUint64), 0)
 	it, err := db.NewIter(&o)
 	if err != nil {
-		return out, fmt.Errorf("reading the index: %w", err)
+		return out, indexError(err)
 	}
 	defer func() { _ = it.Close() }() // its error is read below
 	// The run that holds from starts at or before it: just below from's successor.
@@ -194,7 +212,7 @@ func runsIn(db pebble.Reader, out []run, stream string, from uint64, dir eventst
 	for ; ok && limit > 0; limit-- {
 		v, err := it.ValueAndErr()
 		if err != nil {
-			return out, fmt.Errorf("reading the index: %w", err)
+			return out, indexError(err)
 		}
 		r, err := parseRun(it.Key(), v)
 		if err != nil {
@@ -208,7 +226,7 @@ func runsIn(db pebble.Reader, out []run, stream string, from uint64, dir eventst
 		}
 	}
 	if err := it.Error(); err != nil {
-		return out, fmt.Errorf("reading the index: %w", err)
+		return out, indexError(err)
 	}
 	return out, nil
 }
@@ -222,7 +240,7 @@ func readCheckpoint(db pebble.Reader) (checkpoint, error) {
 		return checkpoint{}, nil
 	}
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("reading the index: %w", err)
+		return checkpoint{}, indexError(err)
 	}
 	defer func() { _ = closer.Close() }()
 	return parseCheckpoint(v)
@@ -244,7 +262,7 @@ func parseCheckpoint(v []byte) (checkpoint, error) {
 func (x *index) probe(at checkpoint) error {
 	levels, err := x.db.SSTables()
 	if err != nil {
-		return fmt.Errorf("reading the index: %w", err)
+		return indexError(err)
 	}
 	b := x.batch()
 	if err := b.commit(at); err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"strings"
@@ -56,7 +55,7 @@ func parseFormat(b []byte) (formatFile, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&f); err != nil {
 		if strings.Contains(err.Error(), "unknown field") {
-			return f, errors.New("FORMAT names a part that this program does not know: use the program that wrote it, or a newer one")
+			return f, fmt.Errorf("FORMAT names a part that this program does not know: use the program that wrote it, or a newer one: %w", eventstore.ErrFormat)
 		}
 		return f, &eventstore.CorruptError{File: formatName, What: "it cannot be read"}
 	}
@@ -64,8 +63,8 @@ func parseFormat(b []byte) (formatFile, error) {
 		return f, &eventstore.CorruptError{File: formatName, What: "it names no version"}
 	}
 	if f.Segment > ownFormat.Segment || f.Manifest > ownFormat.Manifest {
-		return f, fmt.Errorf("the data is of format segment %d, manifest %d and this program knows %d, %d: use a newer program",
-			f.Segment, f.Manifest, ownFormat.Segment, ownFormat.Manifest)
+		return f, fmt.Errorf("the data is of format segment %d, manifest %d and this program knows %d, %d: use a newer program: %w",
+			f.Segment, f.Manifest, ownFormat.Segment, ownFormat.Manifest, eventstore.ErrFormat)
 	}
 	return f, nil
 }

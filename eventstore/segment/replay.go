@@ -47,12 +47,19 @@ func (s *Store) openIndex() (checkpoint, error) {
 		return s.rebuildIndex(s.fs, err)
 	}
 	s.index = x
-	if mark := s.manifest.Clean; mark != nil && at.ordinal < ordinalOf(mark.Position) {
+	if mark := s.manifest.Clean; mark != nil && at.ordinal < ordinalOf(mark.Position) && !s.short() {
 		s.report(&eventstore.Fault{
 			File: indexName, What: whatBehind, Means: meansBehind, Mended: true,
 		})
 	}
 	return at, nil
+}
+
+// short reports whether the medium has less free space than the index leaves
+// on it, so that it was not written to its end: nobody has to ask why.
+func (s *Store) short() bool {
+	usage, err := s.fs.GetDiskUsage(s.dir)
+	return err == nil && usage.AvailBytes < s.opts.IndexReserve
 }
 
 // replaceIndex begins one in this program's format instead of another's. FORMAT

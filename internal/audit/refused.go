@@ -16,6 +16,9 @@ import (
 	"lethe/internal/tlog"
 )
 
+// indexDir is how the store names its index.
+const indexDir = "index"
+
 // Refused is the result of an audit that could not begin, because opening the
 // ledger in a data directory found it damaged: that is a finding. false means that it could not be
 // opened for another reason, and nothing is known of it: a part is missing or
@@ -25,6 +28,14 @@ func Refused(data string, err error) (Result, bool) {
 	var corrupt *eventstore.CorruptError
 	var signature *note.InvalidSignatureError
 	switch {
+	case errors.As(err, &corrupt) && corrupt.File == indexDir:
+		f.Where, f.Means = "log/"+indexDir, "the index is damaged, not the log: stop the program and remove that directory; it is made again from the log, and no event is lost"
+	case errors.Is(err, eventstore.ErrFormat):
+		f.Where = "log/FORMAT"
+		f.Means = "if no newer program ever ran here, the file is damaged: put it back from a backup. No event is lost"
+	case errors.Is(err, keyring.ErrStoreMissing), errors.Is(err, keyring.ErrEpochsMissing):
+		f.Where = "the key store"
+		f.Means = "keys are gone, not erased: mount their directory, or put it back from its backup; until then no value can be opened"
 	case errors.As(err, &corrupt):
 		f.Where = fmt.Sprintf("%s, offset %d", logFile(corrupt.File), corrupt.Offset)
 		f.Means = "the log cannot be used: acknowledged events are damaged or gone. Keep a copy as it is, and restore the newest backup"
