@@ -34,7 +34,7 @@ func (auditVerifyCmd) Help() string {
     keys         the key store, the lookup, the signing keys
     views        every row of every view against a fold of the log
 
-Nothing is changed and no value is opened. Each finding says what is wrong, where, what it means and what to do.
+No value is opened, and what is verified is not changed. Opening the data directory is another matter: like every command it makes good what it can (an index, a view, a torn end) and this command says so, as findings of the first step; whoever opened it before was told then. Each finding says what is wrong, where, what it means and what to do.
 
 With --state the log is read in full again all the same: a section's events are not decoded again when all its leaves are what they were, and a view is not folded again when all its rows, and the log below them, are. So damage that came after an earlier run is found also in what is skipped. A file of another ledger or another version of this program is refused.
 
