@@ -249,4 +249,3 @@ func firstDifference(a, b []string) string {
 	}
 	return ""
 }
-

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"lethe/eventstore"
 	"lethe/eventstore/segment"
@@ -167,4 +168,48 @@ func BenchmarkLog(b *testing.B) {
 	b.ReportMetric(each(check), "events/s")
 	b.ReportMetric(each(scan), "raw-events/s")
 	b.ReportMetric(each(check)/each(scan), "of-raw")
+}
+
+// BenchmarkVerify is the whole of `lethe audit verify` on a ledger that was
+// made through the program, and where its time goes. LETHE_AUDIT_PEOPLE sets
+// how many people it has; each has about five events.
+func BenchmarkVerify(b *testing.B) {
+	people := 5000
+	if s := os.Getenv("LETHE_AUDIT_PEOPLE"); s != "" {
+		var err error
+		people, err = strconv.Atoi(s)
+		require.NoError(b, err)
+	}
+	dir := b.TempDir()
+	w := &world{t: b, app: open(b, dir)}
+	w.declare()
+	var g errgroup.Group
+	g.SetLimit(16)
+	for i := range people {
+		g.Go(func() error {
+			_, err := w.person(i)
+			return err
+		})
+	}
+	require.NoError(b, g.Wait())
+	ready(b, w.app)
+	at := auditor(w.app)
+	seconds := map[string]float64{}
+	var events, total float64
+	for b.Loop() {
+		start := time.Now()
+		res, err := at.Run(b.Context(), audit.Request{}, nil)
+		require.NoError(b, err)
+		require.Empty(b, res.Findings)
+		total += time.Since(start).Seconds()
+		events += float64(res.Events)
+		for _, s := range res.Steps {
+			seconds[s.Name] += s.Seconds
+		}
+	}
+	b.ReportMetric(events/total, "events/s")
+	for _, step := range []string{audit.StepLog, audit.StepStore, audit.StepEvents, audit.StepKeys, audit.StepViews} {
+		b.ReportMetric(100*seconds[step]/total, "%-"+step)
+	}
+	require.NoError(b, w.app.Close())
 }

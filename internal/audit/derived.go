@@ -44,7 +44,8 @@ func (r *run) keys(ctx context.Context, s *Step) error {
 // views compares every view with a fold of the log, one after the other.
 func (r *run) views(ctx context.Context, s *Step) error {
 	report := r.reporter(StepViews)
-	for _, v := range r.Views.Status() {
+	all := r.Views.Status()
+	for i, v := range all {
 		at := r.positionOf(v.Name)
 		unit, comparable, err := r.viewUnit(ctx, v)
 		if err != nil {
@@ -58,7 +59,7 @@ func (r *run) views(ctx context.Context, s *Step) error {
 		}
 		differs := false
 		err = r.Views.Compare(ctx, v.Name, func(p projections.Progress) {
-			r.progress(StepViews, p.Done, p.Total)
+			r.progress(StepViews, uint64(i)*p.Total+p.Done, uint64(len(all))*p.Total)
 		}, func(d projections.Difference) {
 			differs = true
 			report(ofView(d))

@@ -423,11 +423,25 @@ func TestEntriesThatAreGone(t *testing.T) {
 	require.True(t, damaged, "%v", err)
 }
 
+func TestPartsThatAreGone(t *testing.T) {
+	for _, part := range []string{"epochs", "keys/keys.db"} {
+		t.Run(part, func(t *testing.T) {
+			t.Parallel()
+			dir := copyOfShared(t)
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, part)))
+			_, err := app.Open(context.Background(), ledgerOf(dir), slog.New(slog.DiscardHandler))
+			require.Error(t, err)
+			res, damaged := audit.Refused(dir, err)
+			require.True(t, damaged, "%v", err)
+			require.Contains(t, res.Findings[0].Means, "not erased")
+		})
+	}
+}
+
 func TestWhatIsNoDamage(t *testing.T) {
 	for name, change := range map[string]func(dir string) error{
 		"the root key is gone": func(dir string) error { return os.Remove(dir + "/root.key") },
 		"others may read it":   func(dir string) error { return os.Chmod(dir+"/root.key", 0o644) },
-		"epoch keys are gone":  func(dir string) error { return os.RemoveAll(dir + "/epochs") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

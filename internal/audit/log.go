@@ -147,7 +147,7 @@ func (l *logStep) checked(sec eventstore.Section, faults int) {
 		return // account finishes it
 	}
 	delete(l.open, sec.Name)
-	if sec.Full && faults == 0 && c.whole && c.end <= l.tree.size && sec.Count > 0 {
+	if l.req.Known != nil && sec.Full && faults == 0 && c.whole && c.end <= l.tree.size && sec.Count > 0 {
 		l.digests[sec.Name] = Unit{Section: sec.Name, First: sec.First, Count: sec.Count, Digest: c.digest.Sum(nil)}
 	}
 	l.free.Put(c)

@@ -183,6 +183,13 @@ func (o *origins) notes(s *Step) {
 	if o.distrusted > 0 {
 		s.Notes = append(s.Notes, fmt.Sprintf("%d checkpoint(s) by a distrusted key contradict the log and do not count", o.distrusted))
 	}
+	at := o.Seal.Status()
+	if at.Waiting > at.Bound {
+		s.Notes = append(s.Notes, fmt.Sprintf("events wait longer than %g s for their checkpoint", at.Bound))
+	}
+	if o.Seal.Policy() != nil && at.Published < at.Size {
+		s.Notes = append(s.Notes, fmt.Sprintf("checkpoint %d is signed and not published: it waits for the witnesses' cosignatures", at.Size))
+	}
 	if o.Seal.Policy() == nil {
 		s.Notes = append(s.Notes, "no witness policy is configured: nobody but the log itself vouches for its checkpoints")
 	}

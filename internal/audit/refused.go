@@ -20,9 +20,9 @@ import (
 const indexDir = "index"
 
 // Refused is the result of an audit that could not begin, because opening the
-// ledger in a data directory found it damaged: that is a finding. false means that it could not be
-// opened for another reason, and nothing is known of it: a part is missing or
-// in use, or may not be read.
+// ledger in a data directory found it damaged: that is a finding. false means
+// that it could not be opened for another reason, and nothing is known of it:
+// the root key is missing, or a part is in use or may not be read.
 func Refused(data string, err error) (Result, bool) {
 	f := Finding{Step: StepOpening, Where: "the data directory", What: err.Error()}
 	var corrupt *eventstore.CorruptError

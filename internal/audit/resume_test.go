@@ -207,15 +207,18 @@ func TestVerifyingWhileTheLedgerGoesOn(t *testing.T) {
 	w.declare()
 	w.register(20)
 	w.destroy(2)
-	stop, done := make(chan struct{}), make(chan struct{})
+	stop, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		defer close(done)
-		for {
+		for i := 20; ; i++ {
 			select {
 			case <-stop:
+				done <- nil
 				return
 			default:
-				w.register(5)
+			}
+			if _, err := w.person(i); err != nil {
+				done <- err
+				return
 			}
 		}
 	}()
@@ -226,7 +229,7 @@ func TestVerifyingWhileTheLedgerGoesOn(t *testing.T) {
 		require.NotNil(t, res.Checkpoint)
 	}
 	close(stop)
-	<-done
+	require.NoError(t, <-done)
 	require.NoError(t, w.app.Close())
 	requireClean(t, verifyDir(t, dir, audit.Request{}))
 }

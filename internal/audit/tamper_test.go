@@ -316,9 +316,7 @@ func (w *tampered) closed(ctx context.Context, t testing.TB, r *region, rng *ran
 func (w *tampered) judge(ctx context.Context, dir string) (outcome string, err error) {
 	a, err := app.Open(ctx, ledgerOf(dir), slog.New(slog.DiscardHandler))
 	if err != nil {
-		// FORMAT has no checksum: a name in it that is not known is taken for that
-		// of a newer program, and refused as such.
-		if _, damaged := audit.Refused(dir, err); !damaged && !strings.Contains(err.Error(), "FORMAT names a part") {
+		if _, damaged := audit.Refused(dir, err); !damaged {
 			return "refused", fmt.Errorf("refused, and not as damage: %w", err)
 		}
 		return "refused", nil

@@ -135,29 +135,35 @@ func (w *world) findNotice() {
 }
 
 func (w *world) register(people int) {
-	ctx, from := context.Background(), len(w.people)
-	for i := from; i < from+people; i++ {
-		n := strconv.Itoa(i)
-		token, _, err := w.app.Ledger.Register(ctx, w.request("register-"+n), subject.Env{},
-			subject.Register{Acquired: subject.FromPerson, Jurisdiction: "DE"},
-			subject.RecordFields{Purpose: "customer.service", Items: []subject.Entry{
-				{Field: "name.given", Text: personal.Of("Given" + n)},
-				{Field: "email", Text: personal.Of("person." + n + "@example.com")},
-				{Field: "phone.mobile", Text: personal.Of(fmt.Sprintf("+4915550%06d", i))},
-			}},
-			subject.AssertBasis{Purpose: "customer.service", Basis: domain.LegitimateInterests, Reference: personal.Of("balancing test 7")})
+	for range people {
+		token, err := w.person(len(w.people))
 		require.NoError(w.t, err)
 		w.people = append(w.people, token)
-		said := subject.Said{
-			Purpose: purpose, Notice: w.notice, Medium: subject.Web, Method: subject.Checkbox, Evidence: personal.Of("form 17, session " + n),
-		}
-		_, err = w.app.Ledger.On(ctx, w.request("give-"+n), token, subject.Env{}, subject.GiveConsent{Granting: subject.Granting{Said: said}})
-		require.NoError(w.t, err)
-		if i%3 == 0 {
-			_, err = w.app.Ledger.On(ctx, w.request("withdraw-"+n), token, subject.Env{}, subject.WithdrawConsent{Said: said})
-			require.NoError(w.t, err)
-		}
 	}
+}
+
+// person registers somebody, who consents; every third one withdraws.
+func (w *world) person(i int) (domain.Token, error) {
+	ctx, n := context.Background(), strconv.Itoa(i)
+	token, _, err := w.app.Ledger.Register(ctx, w.request("register-"+n), subject.Env{},
+		subject.Register{Acquired: subject.FromPerson, Jurisdiction: "DE"},
+		subject.RecordFields{Purpose: "customer.service", Items: []subject.Entry{
+			{Field: "name.given", Text: personal.Of("Given" + n)},
+			{Field: "email", Text: personal.Of("person." + n + "@example.com")},
+			{Field: "phone.mobile", Text: personal.Of(fmt.Sprintf("+4915550%06d", i))},
+		}},
+		subject.AssertBasis{Purpose: "customer.service", Basis: domain.LegitimateInterests, Reference: personal.Of("balancing test 7")})
+	if err != nil {
+		return token, err
+	}
+	said := subject.Said{
+		Purpose: purpose, Notice: w.notice, Medium: subject.Web, Method: subject.Checkbox, Evidence: personal.Of("form 17, session " + n),
+	}
+	_, err = w.app.Ledger.On(ctx, w.request("give-"+n), token, subject.Env{}, subject.GiveConsent{Granting: subject.Granting{Said: said}})
+	if err == nil && i%3 == 0 {
+		_, err = w.app.Ledger.On(ctx, w.request("withdraw-"+n), token, subject.Env{}, subject.WithdrawConsent{Said: said})
+	}
+	return token, err
 }
 
 // destroy erases the contact values of the first people, at the keys' level.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -76,27 +78,73 @@ func (s *API) verify(_ context.Context, c *call, in *struct{ Body body[VerifyBod
 		if s.Stop != nil {
 			defer context.AfterFunc(s.Stop, cancel)()
 		}
-		var out *stream
-		begin := func() *stream { // not before it is known that there is something to tell
-			if out == nil {
-				out = s.startStream(w, false)
-			}
-			return out
-		}
+		out := &verifyStream{api: s, w: w}
+		defer out.keepAlive(ctx, cancel)()
 		res, err := s.Audit.Run(ctx, req, func(l audit.Line) {
-			if begin().line(VerifyLine{Line: l}) != nil {
+			if out.line(VerifyLine{Line: l}) != nil {
 				cancel() // nobody listens
 			}
 		})
 		switch {
 		case err == nil:
-			_ = begin().line(VerifyLine{Result: &res})
-		case out == nil:
+			_ = out.line(VerifyLine{Result: &res})
+		case !out.begun():
 			refuse(w, c, verifyProblem(err))
 		default:
 			_ = out.line(VerifyLine{Problem: problem(c, verifyProblem(err))})
 		}
 	}}, nil
+}
+
+// verifyStream begins its answer with the first line, so that what is refused
+// before has a status of its own.
+type verifyStream struct {
+	api *API
+	w   http.ResponseWriter
+	mu  sync.Mutex
+	out *stream
+}
+
+func (v *verifyStream) line(l VerifyLine) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.out == nil {
+		v.out = v.api.startStream(v.w, false)
+	}
+	return v.out.line(l)
+}
+
+func (v *verifyStream) begun() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.out != nil
+}
+
+// keepAlive writes a sign of life now and then, while a step has nothing to
+// tell. What it returns ends that.
+func (v *verifyStream) keepAlive(ctx context.Context, cancel func()) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(v.api.Limits.Heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				v.mu.Lock()
+				if v.out != nil && v.out.alive() != nil {
+					cancel()
+				}
+				v.mu.Unlock()
+			}
+		}
+	})
+	return func() {
+		end()
+		wg.Wait()
+	}
 }
 
 func verifyProblem(err error) error {

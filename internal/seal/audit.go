@@ -66,9 +66,6 @@ func (l *Log) DirOf(n uint64) string {
 // Policy is the policy that the log publishes by; nil when there is none.
 func (l *Log) Policy() *tlog.Policy { return l.opts.Policy }
 
-// Bound is the longest time that an event should wait for its checkpoint.
-func (l *Log) Bound() float64 { return l.opts.Bound.Seconds() }
-
 // VerifySigned verifies a checkpoint by the keys that the log had after n
 // restarts. distrusted: only a key signed it that does not count any more at
 // its size; it is verified all the same. The errors are those of KeyList.Open.
