@@ -50,13 +50,17 @@ func newSealedLog(t testing.TB, events uint64, segmentBytes int64) *sealedLog {
 }
 
 // openSeal opens the seal beside an open store; both are closed at the end.
-func (l *sealedLog) openSeal(t testing.TB) {
+func (l *sealedLog) openSeal(t testing.TB, change ...func(*seal.Options)) {
 	var err error
-	l.seal, err = seal.Open(t.Context(), seal.Options{
+	o := seal.Options{
 		Dir: filepath.Join(l.dir, "seal"), PinDir: filepath.Join(l.dir, "pins"), KeyDir: filepath.Join(l.dir, "keys"),
 		Store: l.store, Vault: openVault{}, Origin: "ledger.example.com/log", Interval: 100 * time.Millisecond,
 		Now: time.Now, Rand: rand.Reader,
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	l.seal, err = seal.Open(t.Context(), o)
 	require.NoError(t, err)
 	l.seal.Run(t.Context())
 	t.Cleanup(func() {

@@ -191,7 +191,7 @@ func (o *origins) all(ctx context.Context) error {
 		judge(known{where: o.publishedFile(restarts), means: meansPublished, note: o.pins.published, restarts: restarts, own: true, public: true})
 	}
 	if p := o.pins.latest; p != nil {
-		judge(known{where: "pins/latest", means: meansPin, note: p.Note, restarts: p.Restarts, position: p.Position, own: true})
+		judge(known{where: "pins/latest", means: meansPin, note: p.Note, restarts: p.Restarts, position: p.Position, own: p.Position != 0})
 	}
 	err := o.Seal.EachPin(o.pins.listBytes, func(line int, p *seal.Pin, err error) error {
 		where := fmt.Sprintf("pins/checkpoints, line %d", line)

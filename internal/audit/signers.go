@@ -14,7 +14,7 @@ import (
 // brought, others' cosignatures are no fault.
 func (o *origins) unknownSigners(k known, n *note.Note) string {
 	keys := slices.Clip(o.keys[k.restarts])
-	if p := o.Seal.Policy(); p != nil && k.public {
+	if p := o.Seal.Policy(); p != nil {
 		for _, w := range p.Witnesses {
 			keys = append(keys, w.Verifier())
 		}
