@@ -272,7 +272,7 @@ func TestTamperedLedger(t *testing.T) {
 	g, ctx := errgroup.WithContext(t.Context())
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, r := range w.parts {
-		for k := range rounds(t, 8, 1) {
+		for k := range rounds(t, 5, 1) {
 			g.Go(func() error {
 				outcome, err := w.closed(ctx, t, r, rand.New(rand.NewPCG(uint64(i), uint64(k))))
 				if err != nil {
@@ -365,7 +365,7 @@ func TestTamperedWhileOpen(t *testing.T) {
 			live = append(live, r)
 		}
 	}
-	for i := range rounds(t, 2000, 150) {
+	for i := range rounds(t, 1500, 150) {
 		r := live[i%len(live)]
 		rng := rand.New(rand.NewPCG(uint64(i), 11))
 		c := r.pick(rng, dir)
