@@ -175,7 +175,7 @@ func TestAScanOfTheServedTilesShowsThatNothingWasWithheld(t *testing.T) {
 	then := w.bundle(token, m{"as_of": before.Format(time.RFC3339Nano)}).is(200).body
 	r = w.verified(then, trust)
 	require.EqualValues(t, 2, *r.Revision)
-	require.Contains(t, r.Statement, "the stream's 1 other entries in the tree were recorded later")
+	require.Contains(t, r.Statement, "the stream's 1 other entry in the tree was recorded later")
 
 	// An older bundle under a newer checkpoint, by the log's own consistency proof.
 	newer, err := tiles.Checkpoint(t.Context())
