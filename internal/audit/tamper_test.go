@@ -365,7 +365,7 @@ func TestTamperedWhileOpen(t *testing.T) {
 			live = append(live, r)
 		}
 	}
-	for i := range rounds(t, 1500, 150) {
+	for i := range rounds(t, 1500, 40) {
 		r := live[i%len(live)]
 		rng := rand.New(rand.NewPCG(uint64(i), 11))
 		c := r.pick(rng, dir)
