@@ -30,7 +30,7 @@ func WriteFile(fs vfs.FS, dir, name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", name, err)
 	}
-	_, err = f.Write(data)
+	_, err = f.Write(bytes.Clone(data)) // a vfs.File may change what it is given
 	if err == nil {
 		err = f.Sync()
 	}
