@@ -211,7 +211,7 @@ func TestDamagedFilesAreRefused(t *testing.T) {
 	put := func(b []byte) error {
 		f, err := p.fs.Create(file, vfs.WriteCategoryUnspecified)
 		require.NoError(t, err)
-		_, err = f.Write(b)
+		_, err = f.Write(append([]byte(nil), b...))
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 		s, err := p.open()
