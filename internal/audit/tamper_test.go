@@ -33,7 +33,8 @@ import (
 // one, to the byte. And whatever was changed, no value counts as erased that
 // was not.
 //
-// LETHE_TAMPER_ROUNDS multiplies the number of changes.
+// LETHE_TAMPER_ROUNDS multiplies the number of changes; LETHE_TAMPER_SEED draws
+// other ones.
 
 // region is a set of files that are changed alike.
 type region struct {
@@ -204,6 +205,18 @@ func rounds(t testing.TB, n, short int) int {
 	return n
 }
 
+// draw is the source of one change.
+func draw(t testing.TB, i, k int) *rand.Rand {
+	t.Helper()
+	seed := uint64(0)
+	if s := os.Getenv("LETHE_TAMPER_SEED"); s != "" {
+		var err error
+		seed, err = strconv.ParseUint(s, 10, 32)
+		require.NoError(t, err)
+	}
+	return rand.New(rand.NewPCG(seed<<32|uint64(i), uint64(k)))
+}
+
 // tampered is the ledger of the tamper tests.
 type tampered struct {
 	dir   string
@@ -273,8 +286,9 @@ func TestTamperedLedger(t *testing.T) {
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, r := range w.parts {
 		for k := range rounds(t, 5, 1) {
+			rng := draw(t, i, k)
 			g.Go(func() error {
-				outcome, err := w.closed(ctx, t, r, rand.New(rand.NewPCG(uint64(i), uint64(k))))
+				outcome, err := w.closed(ctx, t, r, rng)
 				if err != nil {
 					mu.Lock()
 					failed = append(failed, err.Error())
@@ -367,7 +381,7 @@ func TestTamperedWhileOpen(t *testing.T) {
 	}
 	for i := range rounds(t, 1500, 40) {
 		r := live[i%len(live)]
-		rng := rand.New(rand.NewPCG(uint64(i), 11))
+		rng := draw(t, i, 11)
 		c := r.pick(rng, dir)
 		undo, changed, err := c.apply(dir)
 		require.NoError(t, err)
