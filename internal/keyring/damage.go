@@ -3,6 +3,7 @@ package keyring
 import (
 	"database/sql"
 	"errors"
+	"strings"
 )
 
 var (
@@ -16,6 +17,11 @@ var (
 func IsDamage(err error) bool {
 	var integrity *IntegrityError
 	if errors.As(err, &integrity) || isDamage(err) {
+		return true
+	}
+	// A column of another type than this package writes. database/sql has no
+	// type for that error.
+	if err != nil && strings.Contains(err.Error(), "sql: Scan error on column") {
 		return true
 	}
 	for _, is := range []error{errDamaged, errNotRoot, ErrRootWrong, ErrProtected, sql.ErrNoRows} {
