@@ -200,7 +200,7 @@ func (l *Log) sealBatch(ctx context.Context, b *batch) bool {
 	l.setWriting(b.oldest)
 	defer l.setWriting(time.Time{})
 	steps := []func(context.Context) error{
-		func(ctx context.Context) error { return l.extend(ctx, b) },
+		func(context.Context) error { return l.extend(b) },
 		l.sign,
 	}
 	for _, step := range steps {
@@ -233,7 +233,7 @@ func final(err error) bool {
 
 // extend makes a batch durable. Nothing of the log changes when it fails, so
 // that it can be tried again.
-func (l *Log) extend(_ context.Context, b *batch) error {
+func (l *Log) extend(b *batch) error {
 	next := l.edge.clone()
 	var files []file
 	for i := range b.hashes {

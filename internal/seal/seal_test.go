@@ -238,7 +238,7 @@ func TestAFailedTryIsTriedAgain(t *testing.T) {
 		l.fs, l.tiles.fs, l.pins.fs = disk, disk, disk
 		b := collected(t, l, 300)
 		for _, step := range []func(context.Context) error{
-			func(ctx context.Context) error { return l.extend(ctx, b) }, l.sign,
+			func(context.Context) error { return l.extend(b) }, l.sign,
 		} {
 			if err := step(context.Background()); err != nil {
 				require.ErrorIs(t, err, errDisk)

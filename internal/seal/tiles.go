@@ -104,21 +104,15 @@ func (t *tiles) ReadTile(_ context.Context, level int, n int64, width int) ([]by
 		return b[:width*hashSize], nil
 	}
 	b, err := t.read(path, tileBytes)
-	if err == nil && len(b) == tileBytes {
+	switch {
+	case err == nil && len(b) == tileBytes:
 		t.full.Add(path, b)
+	case durable.IsNotExist(err) && width < tileWidth:
+		path = tlog.TilePath(level, n, width)
+		b, err = t.partial(path, width, tileBytes)
 	}
 	if err == nil && len(b) < width*hashSize {
 		err = fmt.Errorf("%s is too short", path)
-	}
-	if err == nil {
-		return b[:width*hashSize], nil
-	}
-	if !durable.IsNotExist(err) || width == tileWidth {
-		return nil, err
-	}
-	b, err = t.partial(tlog.TilePath(level, n, width), width, tileBytes)
-	if err == nil && len(b) < width*hashSize {
-		err = fmt.Errorf("%s is too short", tlog.TilePath(level, n, width))
 	}
 	if err != nil {
 		return nil, err

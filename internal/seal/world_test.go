@@ -117,7 +117,7 @@ func (w *world) seal(l *Log, n int) error {
 			return nil
 		}
 		w.now = w.now.Add(time.Second)
-		if err := l.extend(context.Background(), b); err != nil {
+		if err := l.extend(b); err != nil {
 			return err
 		}
 		if err := l.sign(context.Background()); err != nil {
