@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -228,16 +229,16 @@ func TestCompareThatCannotBeDone(t *testing.T) {
 	w.write(50)
 	o := w.options(ledgerView{name: "a"})
 	ctx, cancel := context.WithCancel(t.Context())
-	armed := false
+	var armed atomic.Bool
 	o.hook = func(_, at string) error {
-		if armed && at == "build.created" {
+		if armed.Load() && at == "build.created" {
 			cancel()
 		}
 		return nil
 	}
 	r := w.open(o)
 	w.check(r, "a")
-	armed = true
+	armed.Store(true)
 	require.ErrorIs(t, r.Compare(ctx, "a", nil, nil), context.Canceled)
 	w.write(3)
 	w.check(r, "a")

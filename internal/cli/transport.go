@@ -28,7 +28,7 @@ func (t inMemory) RoundTrip(out *http.Request) (*http.Response, error) {
 	go func() {
 		t.handler.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK)
-		_ = sink.Close()
+		_ = sink.CloseWithError(in.Context().Err()) // an interrupted answer must not look whole; nil is its end
 		_ = in.Body.Close() // a transport closes what it was given
 	}()
 	select {
