@@ -308,4 +308,10 @@ var _ = [...]Command{
 	AcceptLink{},
 	UndoLink{},
 	AssessAge{},
+	OrderErasure{},
+	CancelErasure{},
+	StartErasure{},
+	CompleteErasure{},
+	NoteReapplied{},
+	OpenLifecycle{},
 }

@@ -29,6 +29,13 @@ type Env struct {
 	// Fenced names retention groups of this person that were erased or are
 	// about to be: nothing is written there.
 	Fenced map[domain.Name]bool
+
+	// What erasures are weighed with: holds from outside the record, how long
+	// evidence of consent is kept ("" = not at all), and, for starting one, the
+	// keys that the record has.
+	Outside           []OutsideHold
+	EvidenceRetention domain.Duration
+	Keys              []LiveKey
 }
 
 // Decide answers with the events that c makes, or a *domain.Error. Every
@@ -55,6 +62,7 @@ func Decide(s *State, env Env, c Command) ([]domain.Event, error) {
 	case known == nil:
 		return nil, domain.NotFound("subject.unknown", "subject", "there is no such record: check the token")
 	}
+	d.shut = s.Closed(time.Time{})
 	return d.decide(c)
 }
 
@@ -63,8 +71,12 @@ func Decide(s *State, env Env, c Command) ([]domain.Event, error) {
 type decision struct {
 	*State
 	Env
-	at time.Time
+	at   time.Time
+	shut map[domain.Name]bool // groups that an erasure names
 }
+
+// isClosed reports whether nothing may be written to a group.
+func (d *decision) isClosed(group domain.Name) bool { return d.Fenced[group] || d.shut[group] }
 
 func (d *decision) decide(c Command) ([]domain.Event, error) {
 	switch c := c.(type) {
@@ -126,6 +138,18 @@ func (d *decision) decide(c Command) ([]domain.Event, error) {
 		return d.undoLink(c)
 	case AssessAge:
 		return d.assessAge(c)
+	case OrderErasure:
+		return d.orderErasure(c)
+	case CancelErasure:
+		return d.cancelErasure(c)
+	case StartErasure:
+		return d.startErasure(c)
+	case CompleteErasure:
+		return d.completeErasure(c)
+	case NoteReapplied:
+		return d.noteReapplied(c)
+	case OpenLifecycle:
+		return d.openLifecycle(c)
 	}
 	return nil, domain.Internal("deciding on a subject: a command of another kind", nil)
 }

@@ -50,7 +50,7 @@ func (d *decision) declaredField(id domain.Name) (*catalogue.FieldDeclared, erro
 		}
 		return nil, domain.Invalid("field.undeclared", field, "this field is not declared: declare it or leave it out").Citing("GDPR 5(1)(b)")
 	}
-	if d.Fenced[f.Group] {
+	if d.isClosed(f.Group) {
 		return nil, &domain.Error{
 			Kind: domain.KindGone, Code: "group.erased", Field: string(id), Source: "GDPR 17",
 			Message: "the group this field belongs to has been erased or is about to be: nothing is written there",

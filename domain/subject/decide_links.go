@@ -22,6 +22,11 @@ func (d *decision) link(other domain.Token) (Link, error) {
 	case other == d.Token():
 		return Link{}, domain.Invalid("link.self", "other", "a record is not linked to itself: name the other one")
 	}
+	for _, e := range d.Erasures() {
+		if e.State == IsStarted {
+			return Link{}, domain.Conflict("erasure.underway", "other", "an erasure of this record has started: change its links when it is done").Citing("GDPR 17")
+		}
+	}
 	for _, l := range d.links(window{}) {
 		if l.Other == other {
 			return l, nil

@@ -186,10 +186,10 @@ func (d *decision) placeHold(c PlaceHold) ([]domain.Event, error) {
 			return nil, domain.Conflict("hold.exists", "hold", "this hold was placed already")
 		}
 	}
-	if d.Fenced[c.Group] {
+	if d.Fenced[c.Group] || d.gone()[c.Group] { // an order alone gives way to a hold
 		return nil, &domain.Error{
 			Kind: domain.KindGone, Code: "group.erased", Field: "group", Source: "GDPR 17",
-			Message: "this group has been erased or is about to be: there is nothing to hold",
+			Message: "the erasure of this group has started or is done: there is nothing to hold",
 		}
 	}
 	return one(&HoldPlaced{Hold: c.Hold, Group: c.Group, Purpose: c.Purpose, Review: c.Review, Authority: c.Authority})

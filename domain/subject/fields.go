@@ -12,9 +12,9 @@ type Field struct {
 	Item
 	Source   Source
 	Purposes []domain.Name // that hold it, in order of recording
-	EventID  domain.ID     // the event that set the value
+	EventID  domain.ID     // the event that it is sealed in
 	Revision uint64
-	At       *domain.Recorded
+	At       *domain.Recorded // the event that set it
 }
 
 // slotKey names the place of a value.
@@ -61,12 +61,29 @@ func (s *State) fields(w window) []Field {
 			}
 		case *FieldRemoved:
 			list = removed(list, e)
+		case *ValuesResealed:
+			list = resealed(list, e, r)
 		}
 	}
 	slices.SortFunc(list, func(a, b Field) int {
 		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Slot, b.Slot))
 	})
 	return list
+}
+
+// resealed points the values that stay to where they are sealed now, and drops
+// those that went. All else of a value is as it was.
+func resealed(list []Field, e *ValuesResealed, r *domain.Recorded) []Field {
+	for _, it := range e.Items {
+		for i := range list {
+			if list[i].Field == it.Field && list[i].Slot == it.Slot {
+				list[i].Value, list[i].EventID, list[i].Revision = it.Value, r.ID, r.Revision
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(f Field) bool {
+		return slices.Contains(e.Dropped, ValueRef{f.Field, f.Slot})
+	})
 }
 
 // removed takes the purpose out of the field's values and drops those that no

@@ -18,6 +18,7 @@ const (
 	aboutDisclosure
 	aboutLink
 	aboutAge
+	aboutErasure
 )
 
 // kind classifies an event. denies: in a tie of effective times it counts
@@ -83,6 +84,10 @@ func kindOf(event domain.Event) kind {
 		return kind{topic: aboutLink}
 	case *AgeAssessed:
 		return kind{topic: aboutAge}
+	case *ErasureOrdered, *ErasureCancelled, *ErasureStarted, *ErasureStopped, *ErasureCompleted, *ErasureReapplied, *LifecycleOpened:
+		return kind{topic: aboutErasure}
+	case *ValuesResealed:
+		return kind{topic: aboutFields}
 	}
 	return kind{}
 }

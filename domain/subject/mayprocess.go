@@ -140,7 +140,7 @@ func (j *judge) field(id domain.Name) *verdict {
 		return j.unneeded()
 	}
 	for i, r := range j.people {
-		if (i == 0 || r.Linked) && r.Fenced[f.Group] {
+		if (i == 0 || r.Linked) && (r.Fenced[f.Group] || r.State.closed(j.w)[f.Group]) {
 			return no(RuleUnknown, access.RuleErased, "this data has been erased or is about to be")
 		}
 	}

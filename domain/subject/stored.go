@@ -173,7 +173,7 @@ func (c *Choice) personal(dst []personal.Slot) []personal.Slot {
 
 // Personal lists the sealed values.
 func (e *Registered) Personal(dst []personal.Slot) []personal.Slot {
-	return append(dst, evidence("source.row", &e.Row))
+	return append(dst, personal.Slot{Field: "source.row", Group: string(domain.RecordGroup), Value: &e.Row})
 }
 
 // Personal lists the sealed values.

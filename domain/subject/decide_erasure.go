@@ -1,0 +1,328 @@
+package subject
+
+import (
+	"slices"
+	"time"
+
+	"lethe/domain"
+	"lethe/domain/personal"
+)
+
+// maxGrace bounds how long an erasure may wait: the answer to a request is due
+// within a month (GDPR 12(3)).
+const maxGrace = 30 * 24 * time.Hour
+
+// OrderErasure decides an erasure. With Everything in scope it also withdraws
+// every consent and objects to marketing.
+type OrderErasure struct {
+	When
+	Erasure domain.ID
+	Cause   ErasureCause  // "" = request
+	Ground  ErasureGround // "" = what follows from the record
+	Scope   Scope
+	Grace   time.Duration  // 0 = none
+	Linked  []domain.Token // records of the same person, frozen here
+	Of      domain.Token   // the record that this one goes along with
+	Follows domain.ID
+	By      Party // "" = the person
+	Reason  personal.Value
+}
+
+// CancelErasure calls off an erasure that has not started.
+type CancelErasure struct {
+	When
+	Erasure domain.ID
+	By      Party
+	Reason  personal.Value
+}
+
+// StartErasure weighs an erasure again and begins it, or stops it when nothing
+// of it may go any more. The keys are those of Env.
+type StartErasure struct {
+	When
+	Erasure domain.ID
+}
+
+// CompleteErasure notes that all keys are destroyed and all sinks confirmed.
+type CompleteErasure struct {
+	When
+	Completed ErasureCompleted
+}
+
+// NoteReapplied notes that an erasure was applied to restored keys again.
+type NoteReapplied struct {
+	When
+	Erasure domain.ID
+	Keys    []KeyRef
+}
+
+// OpenLifecycle lets an erased person be recorded anew. Officers only.
+type OpenLifecycle struct {
+	When
+	By     Party // "" = the person
+	Reason personal.Value
+}
+
+// LiveKey is a key of the record that was not destroyed.
+type LiveKey struct {
+	KeyRef
+	Newest bool // of its group: what is written now is sealed with it
+}
+
+// Weigh says what an erasure of the record would do now, changing nothing.
+func Weigh(s *State, env Env, scope Scope, ground ErasureGround) []Weighed {
+	d := decision{State: s, Env: env, at: env.Now}
+	return d.scale(scope, ground).weigh()
+}
+
+func (d *decision) scale(scope Scope, ground ErasureGround) *scale {
+	return &scale{
+		State: d.State, cat: d.Catalogue, at: d.Now, scope: scope, ground: ground,
+		outside: d.Outside, evidence: d.EvidenceRetention,
+	}
+}
+
+func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
+	if c.Cause == "" {
+		c.Cause = OnRequest
+	}
+	if c.By == "" {
+		c.By = Self
+	}
+	if err := d.validOrder(&c); err != nil {
+		return nil, err
+	}
+	for _, e := range d.Erasures() {
+		switch {
+		case e.ID == c.Erasure:
+			return nil, domain.Conflict("erasure.exists", "erasure", "this erasure was ordered already")
+		case e.State == IsOrdered || e.State == IsStarted:
+			return nil, domain.Conflict("erasure.underway", "erasure",
+				"another erasure of this record is %s: wait for its end, or cancel it before it starts", e.State)
+		}
+	}
+	groups := d.scale(c.Scope, c.Ground).weigh()
+	if err := nothingGoes(groups); err != nil && !c.Scope.Everything {
+		return nil, err
+	}
+	var events []domain.Event
+	if c.Scope.Everything {
+		events = d.renounce(c.By)
+	}
+	return append(events, &ErasureOrdered{
+		Erasure: c.Erasure, Cause: c.Cause, Ground: c.Ground, Everything: c.Scope.Everything, Groups: groups,
+		Due: d.Now.Add(c.Grace), Linked: c.Linked, Of: c.Of, Follows: c.Follows, By: c.By, Reason: c.Reason,
+	}), nil
+}
+
+func (d *decision) validOrder(c *OrderErasure) error {
+	named := len(c.Scope.Groups) + len(c.Scope.Values) + len(c.Scope.Superseded)
+	for _, g := range slices.Concat(c.Scope.Groups, c.Scope.Superseded) {
+		if g != domain.RecordGroup && !d.groupKnown(g) {
+			return domain.Invalid("erasure.group", "groups", "no declared field belongs to this group: check its name")
+		}
+	}
+	for _, v := range c.Scope.Values {
+		if !slices.ContainsFunc(d.fields(window{}), func(f Field) bool { return f.Field == v.Field && f.Slot == v.Slot }) {
+			return domain.NotFound("field.absent", "values", "the record holds no such value")
+		}
+	}
+	return firstError(
+		bad(!c.Erasure.IsZero(), "erasure.id", "erasure", "", "an erasure has an ID"),
+		bad(c.Cause.Valid(), "erasure.cause", "cause", "GDPR 17", "say what set it off: request, decision, retention, rectification or release"),
+		bad(c.Ground == "" || c.Ground.Valid(), "erasure.ground", "ground", "GDPR 17(1)",
+			"a ground is no_longer_necessary, consent_withdrawn, objected, unlawful, legal_duty or child_service"),
+		bad(c.By.Valid(), "erasure.by", "by", "GDPR 17", "say who acted: subject, guardian, controller, processor or authority"),
+		bad(c.Scope.Everything != (named > 0), "erasure.scope", "scope", "GDPR 17", "ask for everything, or name groups or values, not both"),
+		bad(named <= maxItems, "erasure.scope", "scope", "", "too many groups and values at once: send the rest separately"),
+		bad(c.Grace >= 0 && c.Grace <= maxGrace, "erasure.grace", "grace", "GDPR 12(3)", "an erasure waits at most 30 days"),
+		validText("reason", c.Reason),
+	)
+}
+
+// nothingGoes refuses an order of which nothing would go, naming why.
+func nothingGoes(groups []Weighed) error {
+	if slices.ContainsFunc(groups, Weighed.goes) {
+		return nil
+	}
+	if len(groups) == 0 {
+		return domain.Conflict("erasure.nothing", "groups", "there is nothing to erase: it is erased already").Citing("GDPR 17")
+	}
+	g := groups[0]
+	if g.Outcome == Refuse {
+		return domain.Conflict("erasure.no_ground", "groups", "there is no ground to erase %s: %s", g.Group, g.Rule).Citing("GDPR 17(1)")
+	}
+	return domain.Conflict("erasure.kept", "groups", "an exception keeps %s: %s", g.Group, g.Rule).Citing("GDPR 17(3)")
+}
+
+func (w Weighed) goes() bool { return w.Outcome == Erase || w.Outcome == Trim }
+
+// renounce withdraws every consent that stands and objects to marketing.
+func (d *decision) renounce(by Party) []domain.Event {
+	var events []domain.Event
+	for _, purpose := range d.consentPurposes(window{}) {
+		c := d.consent(window{effective: d.at}, purpose)
+		if c.Status.Allows() || c.Pending != nil {
+			events = append(events, &ConsentWithdrawn{Choice{Purpose: purpose, Version: max(c.Version, 1), By: by}})
+		}
+	}
+	for _, o := range d.objections(window{}) {
+		if o.Scope == ToMarketing && o.Purpose == "" && o.Channel == NoChannel && o.State != TakenBack {
+			return events
+		}
+	}
+	return append(events, &Objected{Scope: ToMarketing, By: by})
+}
+
+func (d *decision) underway(id domain.ID, states ...ErasureState) (Erasure, error) {
+	e, ok := d.Erasure(id)
+	if !ok || e.Ordered == nil {
+		return e, domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this record")
+	}
+	if !slices.Contains(states, e.State) {
+		return e, domain.Conflict("erasure."+string(e.State), "erasure", "this erasure is %s", e.State).Citing("GDPR 17")
+	}
+	return e, nil
+}
+
+func (d *decision) cancelErasure(c CancelErasure) ([]domain.Event, error) {
+	e, err := d.underway(c.Erasure, IsOrdered, IsCancelled)
+	if err := firstError(err, validText("reason", c.Reason)); err != nil || e.State == IsCancelled {
+		return nil, err
+	}
+	if c.By == "" {
+		c.By = Self
+	}
+	return one(&ErasureCancelled{Erasure: c.Erasure, By: c.By, Reason: c.Reason})
+}
+
+// startErasure weighs again: a hold that was placed since wins.
+func (d *decision) startErasure(c StartErasure) ([]domain.Event, error) {
+	e, err := d.underway(c.Erasure, IsOrdered)
+	switch {
+	case err != nil:
+		return nil, err
+	case d.Now.Before(e.Ordered.Due):
+		return nil, domain.Conflict("erasure.not_due", "erasure", "this erasure may still be cancelled until %s", e.Ordered.Due.Format(time.RFC3339))
+	}
+	groups := d.again(e.Ordered)
+	if !slices.ContainsFunc(groups, Weighed.goes) && !e.Ordered.Everything {
+		return one(&ErasureStopped{Erasure: c.Erasure, Groups: groups})
+	}
+	started := &ErasureStarted{
+		Erasure: c.Erasure, Groups: groups, Linked: e.Ordered.Linked, Catalogue: d.Catalogue.Next(),
+	}
+	var events []domain.Event
+	for _, g := range groups {
+		if g.Outcome == Trim {
+			kept, err := d.reseal(c.Erasure, g)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, kept)
+		}
+		for _, k := range d.Keys {
+			if k.Group == g.Group && (g.Outcome == Erase || g.Outcome == Trim && !k.Newest) {
+				started.Keys = append(started.Keys, k.KeyRef)
+			}
+		}
+	}
+	return append(events, started), nil
+}
+
+// again weighs what the order weighed. What was to stay stays: the person was
+// told so; what was to go may have to stay.
+func (d *decision) again(o *ErasureOrdered) []Weighed {
+	scope := Scope{Everything: o.Everything}
+	for _, g := range o.Groups {
+		switch {
+		case o.Everything || !g.goes():
+		case g.Outcome == Trim && g.Values == nil:
+			scope.Superseded = append(scope.Superseded, g.Group)
+		case g.Outcome == Trim:
+			scope.Values = append(scope.Values, g.Values...)
+		default:
+			scope.Groups = append(scope.Groups, g.Group)
+		}
+	}
+	groups := d.scale(scope, o.Ground).weigh()
+	for _, old := range o.Groups {
+		if old.goes() {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g Weighed) bool { return g.Group == old.Group })
+		if i < 0 {
+			groups = append(groups, old)
+		} else if groups[i].goes() {
+			groups[i] = old
+		}
+	}
+	return groups
+}
+
+// reseal carries a group's values that stay over to its newest key.
+func (d *decision) reseal(erasure domain.ID, g Weighed) (*ValuesResealed, error) {
+	e := &ValuesResealed{Erasure: erasure, Group: g.Group, Dropped: g.Values}
+	for _, f := range d.fields(window{}) {
+		if f.Group != g.Group || slices.Contains(g.Values, ValueRef{f.Field, f.Slot}) {
+			continue
+		}
+		if d.Opened == nil {
+			return nil, domain.Internal("sealing values again without a way to open them", nil)
+		}
+		text, ok := d.Opened(f.Value)
+		if !ok {
+			return nil, domain.Internal("sealing a value again: it cannot be opened, so nothing of its group may go", nil)
+		}
+		item := f.Item
+		item.Value = personal.Of(text)
+		e.Items = append(e.Items, Resealed{Item: item, From: f.EventID})
+	}
+	return e, nil
+}
+
+func (d *decision) completeErasure(c CompleteErasure) ([]domain.Event, error) {
+	e, err := d.underway(c.Completed.Erasure, IsStarted, IsCompleted)
+	if err != nil || e.State == IsCompleted {
+		return nil, err
+	}
+	for _, k := range e.Started.Keys {
+		if !slices.ContainsFunc(c.Completed.Keys, func(x KeyDestroyed) bool { return x.KeyRef == k }) {
+			return nil, domain.Internal("completing an erasure of which a key was not destroyed", nil)
+		}
+	}
+	if len(c.Completed.Sinks) == 0 {
+		return nil, domain.Internal("completing an erasure that no sink has confirmed", nil)
+	}
+	return one(&c.Completed)
+}
+
+func (d *decision) noteReapplied(c NoteReapplied) ([]domain.Event, error) {
+	if len(c.Keys) == 0 {
+		return nil, nil
+	}
+	return one(&ErasureReapplied{Erasure: c.Erasure, Keys: c.Keys})
+}
+
+func (d *decision) openLifecycle(c OpenLifecycle) ([]domain.Event, error) {
+	if c.By == "" {
+		c.By = Self
+	}
+	if err := firstError(d.officerOnly("let an erased person be recorded anew"), validText("reason", c.Reason)); err != nil {
+		return nil, err
+	}
+	for _, e := range d.Erasures() {
+		if e.State == IsOrdered || e.State == IsStarted {
+			return nil, domain.Conflict("erasure.underway", "erasure", "an erasure of this record is %s: wait for its end", e.State)
+		}
+	}
+	var groups []domain.Name
+	for g := range d.gone() {
+		groups = append(groups, g)
+	}
+	if groups == nil {
+		return nil, domain.Conflict("lifecycle.open", "", "nothing of this record was erased: it can be written to as it is")
+	}
+	slices.Sort(groups)
+	return one(&LifecycleOpened{Number: d.Lifecycle() + 1, Groups: groups, By: c.By, Reason: c.Reason})
+}

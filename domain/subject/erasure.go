@@ -1,0 +1,205 @@
+package subject
+
+import (
+	"slices"
+	"time"
+
+	"lethe/domain"
+)
+
+// ErasureState is how far an erasure has come.
+type ErasureState string
+
+// States. An erasure that has started cannot be undone.
+const (
+	IsOrdered   ErasureState = "ordered"
+	IsCancelled ErasureState = "cancelled"
+	IsStarted   ErasureState = "started"
+	IsStopped   ErasureState = "stopped"
+	IsCompleted ErasureState = "completed"
+)
+
+// Erasure is one erasure of a record. Events that have not come are nil.
+type Erasure struct {
+	ID        domain.ID
+	State     ErasureState
+	Ordered   *ErasureOrdered
+	Started   *ErasureStarted
+	Stopped   *ErasureStopped
+	Completed *ErasureCompleted
+
+	OrderedAt, CancelledAt, StartedAt, StoppedAt, CompletedAt *domain.Recorded
+}
+
+// Groups is what was weighed last.
+func (e *Erasure) Groups() []Weighed {
+	switch {
+	case e.Started != nil:
+		return e.Started.Groups
+	case e.Stopped != nil:
+		return e.Stopped.Groups
+	case e.Ordered != nil:
+		return e.Ordered.Groups
+	}
+	return nil
+}
+
+// Lifecycle is how often the record was opened anew after an erasure, plus 1.
+func (s *State) Lifecycle() uint32 {
+	n := uint32(1)
+	s.eachErasure(window{}, func(r *domain.Recorded) {
+		if e, ok := r.Event.(*LifecycleOpened); ok {
+			n = max(n, e.Number)
+		}
+	})
+	return n
+}
+
+// eachErasure calls f with what was recorded about erasures, in that order:
+// whether something may be used is never a matter of effective time.
+func (s *State) eachErasure(w window, f func(*domain.Recorded)) {
+	entries, kinds := s.Entries(), s.kinds()
+	for i := range entries {
+		if kinds[i].topic == aboutErasure && w.known(&entries[i]) {
+			f(&entries[i])
+		}
+	}
+}
+
+// Erasures lists the record's erasures in the order in which they were ordered.
+func (s *State) Erasures() []Erasure { return s.erasures(window{}) }
+
+// Erasure finds one by its ID.
+func (s *State) Erasure(id domain.ID) (Erasure, bool) {
+	for _, e := range s.Erasures() {
+		if e.ID == id {
+			return e, true
+		}
+	}
+	return Erasure{}, false
+}
+
+func (s *State) erasures(w window) []Erasure {
+	var list []Erasure
+	at := func(id domain.ID) *Erasure {
+		i := slices.IndexFunc(list, func(e Erasure) bool { return e.ID == id })
+		if i < 0 {
+			i, list = len(list), append(list, Erasure{ID: id})
+		}
+		return &list[i]
+	}
+	s.eachErasure(w, func(r *domain.Recorded) {
+		switch e := r.Event.(type) {
+		case *ErasureOrdered:
+			x := at(e.Erasure)
+			x.State, x.Ordered, x.OrderedAt = IsOrdered, e, r
+		case *ErasureCancelled:
+			x := at(e.Erasure)
+			x.State, x.CancelledAt = IsCancelled, r
+		case *ErasureStarted:
+			x := at(e.Erasure)
+			x.State, x.Started, x.StartedAt = IsStarted, e, r
+		case *ErasureStopped:
+			x := at(e.Erasure)
+			x.State, x.Stopped, x.StoppedAt = IsStopped, e, r
+		case *ErasureCompleted:
+			x := at(e.Erasure)
+			x.State, x.Completed, x.CompletedAt = IsCompleted, e, r
+		}
+	})
+	return list
+}
+
+// Closed tells the groups that nothing is written to and no purpose may use,
+// as known at a time (zero: now): those that an order names, until it is
+// called off, and those that were erased, until a new lifecycle opens them.
+func (s *State) Closed(known time.Time) map[domain.Name]bool {
+	return s.closed(window{recorded: known})
+}
+
+func (s *State) closed(w window) map[domain.Name]bool { return s.shut(w, true) }
+
+// gone tells the groups whose erasure has started.
+func (s *State) gone() map[domain.Name]bool { return s.shut(window{}, false) }
+
+func (s *State) shut(w window, ordered bool) map[domain.Name]bool {
+	var shut map[domain.Name]bool
+	if !slices.ContainsFunc(s.kinds(), func(k kind) bool { return k.topic == aboutErasure }) {
+		return nil // the common case costs nothing
+	}
+	open := map[domain.ID][]domain.Name{}
+	started := map[domain.Name]bool{}
+	s.eachErasure(w, func(r *domain.Recorded) {
+		switch e := r.Event.(type) {
+		case *ErasureOrdered:
+			open[e.Erasure] = whole(e.Groups)
+		case *ErasureCancelled:
+			delete(open, e.Erasure)
+		case *ErasureStopped:
+			delete(open, e.Erasure)
+		case *ErasureStarted:
+			delete(open, e.Erasure)
+			for _, g := range whole(e.Groups) {
+				started[g] = true
+			}
+		case *LifecycleOpened:
+			for _, g := range e.Groups {
+				delete(started, g)
+			}
+		}
+	})
+	add := func(g domain.Name) {
+		if shut == nil {
+			shut = map[domain.Name]bool{}
+		}
+		shut[g] = true
+	}
+	for g := range started {
+		add(g)
+	}
+	for _, groups := range open {
+		for _, g := range groups {
+			if ordered {
+				add(g)
+			}
+		}
+	}
+	return shut
+}
+
+// whole lists the groups that go whole.
+func whole(groups []Weighed) []domain.Name {
+	var list []domain.Name
+	for _, g := range groups {
+		if g.Outcome == Erase {
+			list = append(list, g.Group)
+		}
+	}
+	return list
+}
+
+// Waiting lists what a finished erasure had to leave and what will let it go:
+// a hold's release, or the day on which a duty ends. A group that a later
+// order names, or that is erased, waits no more.
+func (s *State) Waiting() []Wait {
+	var list []Wait
+	for _, e := range s.Erasures() {
+		if e.Ordered == nil || e.State == IsCancelled {
+			continue
+		}
+		for _, g := range e.Groups() {
+			list = slices.DeleteFunc(list, func(w Wait) bool { return w.Group == g.Group })
+			done := e.State == IsCompleted || e.State == IsStopped
+			if done && g.Outcome == Keep && (g.Rule == KeptByHold || !g.Until.IsZero()) {
+				list = append(list, Wait{Erasure: e.ID, Weighed: g})
+			}
+		}
+	}
+	return list
+}
+
+// Wait is a group that an erasure had to leave.
+type Wait struct {
+	Erasure domain.ID
+	Weighed
+}
