@@ -29,7 +29,7 @@ func (s *State) declareField(c DeclareField) ([]domain.Event, error) {
 
 func validField(e *FieldDeclared) error {
 	first, _, dotted := strings.Cut(string(e.ID), ".")
-	taken := slices.Contains([]domain.Name{evidencing, Group, "staff", "import"}, e.Group)
+	taken := slices.Contains([]domain.Name{evidencing, domain.RecordGroup, Group, "staff", "import"}, e.Group)
 	return firstError(
 		validName("id", e.ID), validName("group", e.Group), validNames("enumeration", e.Enumeration),
 		check(!dotted || !slices.Contains(reservedPrefixes[:], first), "field.reserved", "id", "", "names that begin with %q are the ledger's own: choose another", first+"."),
