@@ -75,6 +75,17 @@ func Weigh(s *State, env Env, scope Scope, ground ErasureGround) []Weighed {
 	return d.scale(scope, ground).weigh()
 }
 
+// WeighAgain says what starting an ordered erasure would do now; nothing when
+// it is not ordered.
+func WeighAgain(s *State, env Env, id domain.ID) []Weighed {
+	e, ok := s.Erasure(id)
+	if !ok || e.State != IsOrdered {
+		return nil
+	}
+	d := decision{State: s, Env: env, at: env.Now}
+	return d.again(e.Ordered)
+}
+
 func (d *decision) scale(scope Scope, ground ErasureGround) *scale {
 	return &scale{
 		State: d.State, cat: d.Catalogue, at: d.Now, scope: scope, ground: ground,

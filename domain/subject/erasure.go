@@ -46,13 +46,20 @@ func (e *Erasure) Groups() []Weighed {
 
 // Lifecycle is how often the record was opened anew after an erasure, plus 1.
 func (s *State) Lifecycle() uint32 {
-	n := uint32(1)
+	if e := s.NewestLifecycle(); e != nil {
+		return e.Number
+	}
+	return 1
+}
+
+// NewestLifecycle is the newest lifecycle that was opened after an erasure; nil: none.
+func (s *State) NewestLifecycle() (last *LifecycleOpened) {
 	s.eachErasure(window{}, func(r *domain.Recorded) {
 		if e, ok := r.Event.(*LifecycleOpened); ok {
-			n = max(n, e.Number)
+			last = e
 		}
 	})
-	return n
+	return last
 }
 
 // eachErasure calls f with what was recorded about erasures, in that order:

@@ -84,7 +84,7 @@ func (a *App) mirrorLink(ctx context.Context, rec domain.Recorded) error {
 // stale. A person's first values make none stale.
 func superseding(rec *eventstore.Recorded) bool {
 	switch rec.Type {
-	case "FieldsRectified", "FieldRemoved":
+	case "FieldsRectified", "FieldRemoved", "ValuesResealed":
 		return true
 	case "FieldsRecorded":
 		return rec.Revision > 2

@@ -62,6 +62,7 @@ const (
 	ManageLogKeys  Action = "manage the keys that sign the log"
 	VerifyLedger   Action = "verify the whole ledger"
 	MakeBundle     Action = "make evidence bundles"
+	EraseData      Action = "order or cancel an erasure"
 )
 
 var allowed = map[Action][]principal.Role{
@@ -84,6 +85,7 @@ var allowed = map[Action][]principal.Role{
 	ManageLogKeys:  {principal.Admin},
 	VerifyLedger:   {principal.Admin, principal.Officer, principal.Auditor},
 	MakeBundle:     {principal.Officer, principal.Auditor},
+	EraseData:      {principal.Officer, principal.Operator},
 }
 
 // RolesFor lists the roles that an action is allowed to, for documentation.

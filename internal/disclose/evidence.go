@@ -3,6 +3,7 @@ package disclose
 import (
 	"context"
 	"slices"
+	"time"
 
 	"lethe/domain"
 	"lethe/domain/access"
@@ -134,8 +135,9 @@ func (d *Door) fenced(cat *catalogue.State, ask Ask, person subject.Record) (fie
 	if p, ok := cat.InForce(ask.Purpose, d.ledger.Now()); ok && len(asked) == 0 {
 		asked = slices.Concat(p.Fields, p.Optional)
 	}
+	closed := person.State.Closed(time.Time{})
 	for _, f := range asked {
-		if declared, ok := cat.Field(f); ok && person.Fenced[declared.Group] {
+		if declared, ok := cat.Field(f); ok && (person.Fenced[declared.Group] || closed[declared.Group]) {
 			erased = append(erased, f)
 		} else {
 			fields = append(fields, f)

@@ -16,25 +16,46 @@ const maxLinked = 64
 // e-mail address or phone number, whose opt-outs of that address count.
 // The first is always the one asked about; its State is nil when unknown.
 func (d *Door) People(ctx context.Context, token domain.Token) ([]subject.Record, error) {
-	first, err := d.person(ctx, token)
-	if err != nil || first.State == nil {
-		return []subject.Record{first}, err
+	people, seen, err := d.onePerson(ctx, token)
+	if err != nil || people[0].State == nil {
+		return people, err
 	}
-	people := []subject.Record{first}
-	seen := map[domain.Token]bool{token: true}
+	return d.withPeers(ctx, people, seen)
+}
+
+// Linked lists the other records that are taken to be the same person.
+func (d *Door) Linked(ctx context.Context, token domain.Token) ([]domain.Token, error) {
+	people, _, err := d.onePerson(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	var others []domain.Token
+	for _, p := range people[1:] {
+		others = append(others, p.State.Token())
+	}
+	return others, nil
+}
+
+// onePerson follows links in either direction as far as they reach.
+func (d *Door) onePerson(ctx context.Context, token domain.Token) ([]subject.Record, map[domain.Token]bool, error) {
+	first, err := d.person(ctx, token)
+	people, seen := []subject.Record{first}, map[domain.Token]bool{token: true}
+	if err != nil || first.State == nil {
+		return people, seen, err
+	}
 	for i := 0; i < len(people); i++ {
 		for _, other := range d.linked(people[i].State) {
 			if seen[other] {
 				continue
 			}
 			if len(people) == maxLinked {
-				return nil, domain.Conflict("subject.too_many_links", "token",
+				return nil, nil, domain.Conflict("subject.too_many_links", "token",
 					"more than %d records are linked: an officer must undo wrong links first", maxLinked)
 			}
 			seen[other] = true
 			r, err := d.person(ctx, other)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			if r.State != nil {
 				r.Linked = true
@@ -42,7 +63,7 @@ func (d *Door) People(ctx context.Context, token domain.Token) ([]subject.Record
 			}
 		}
 	}
-	return d.withPeers(ctx, people, seen)
+	return people, seen, nil
 }
 
 // withPeers adds the records that share an address with any of people.

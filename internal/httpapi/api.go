@@ -36,6 +36,7 @@ func New(o Options) *API {
 	s.subjectRoutes()
 	s.consentRoutes()
 	s.rightsRoutes()
+	s.erasureRoutes()
 	s.linkRoutes()
 	s.readingRoutes()
 	s.replayRoutes()

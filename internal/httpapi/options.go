@@ -29,7 +29,11 @@ type Options struct {
 	Leaves  Leaves    // nil = where events lie in the tree is not known
 	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
 	Audit   Auditor   // nil = the ledger is not verified here
-	Spool   string    // directory for uploads under way, encrypted; "" = the system's
+	// Erasures carries out what is ordered; nil = orders wait for a process that does.
+	Erasures Erasures
+	// Grace is how long an erasure can be cancelled unless its order says otherwise.
+	Grace time.Duration
+	Spool string // directory for uploads under way, encrypted; "" = the system's
 	// Status answers GET /status; what it returns is the answer's JSON.
 	Status func(ctx context.Context) (Status, error)
 	// Ready reports whether requests can be served; nil = always.
@@ -90,6 +94,16 @@ type Views interface {
 	WaitFor(ctx context.Context, view string, at eventstore.Position) error
 	Status() []projections.Status
 	Rebuild(ctx context.Context, progress func(projections.Progress), views ...string) error
+}
+
+// Erasures is the process that carries out erasures.
+type Erasures interface {
+	// Wake tells it that something was ordered.
+	Wake()
+	// OrderLinked orders the erasure of the records that go along.
+	OrderLinked(ctx context.Context, token domain.Token, id domain.ID) error
+	// Trouble is why an erasure does not get on, "" when nothing is wrong.
+	Trouble(token domain.Token, id domain.ID) string
 }
 
 // Status is what an operator first wants to know.

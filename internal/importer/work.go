@@ -3,7 +3,9 @@ package importer
 import (
 	"context"
 	"encoding/hex"
+	"maps"
 	"strconv"
+	"time"
 
 	"lethe/domain"
 	"lethe/domain/subject"
@@ -128,6 +130,7 @@ func (r *run) attempt(ctx context.Context, x *result, p *plan, known memory) (ag
 		if s.env.Fenced, err = r.Keys.Fenced(ctx, t.token.Stream()); err != nil {
 			return false, domain.Internal("reading fences", err)
 		}
+		s.env.Fenced = union(s.env.Fenced, s.state.Closed(time.Time{}))
 	}
 	if s.state == nil && !t.row.Creates && !t.paper {
 		x.refuse("", ruleParentRefused)
@@ -343,4 +346,17 @@ func (r *run) elsewhere(p *plan) []denial {
 		}
 	}
 	return out
+}
+
+// union of what is erased and what is about to be; the first is shared and
+// stays as it is.
+func union(a, b map[domain.Name]bool) map[domain.Name]bool {
+	if len(b) == 0 {
+		return a
+	}
+	all := maps.Clone(b)
+	for g, erased := range a {
+		all[g] = all[g] || erased
+	}
+	return all
 }

@@ -127,12 +127,16 @@ func (l *Ledger) On(ctx context.Context, req Request, token domain.Token, env su
 		if err != nil {
 			return nil, err
 		}
-		drafts := make([]Draft, len(decided))
-		for i, d := range decided {
-			drafts[i] = Draft{Event: d.Event, Effective: d.Effective, Find: findable(cat, token, d.Event)}
-		}
-		return drafts, nil
+		return l.drafts(cat, token, decided), nil
 	})
+}
+
+func (l *Ledger) drafts(cat *catalogue.State, token domain.Token, decided []subject.Decided) []Draft {
+	drafts := make([]Draft, len(decided))
+	for i, d := range decided {
+		drafts[i] = Draft{Event: d.Event, Effective: d.Effective, Find: findable(cat, token, d.Event)}
+	}
+	return drafts
 }
 
 func plain(events []domain.Event) []Draft {
@@ -180,6 +184,10 @@ func findable(cat *catalogue.State, token domain.Token, e domain.Event) []Find {
 		items = e.Items
 	case *subject.FieldsRectified:
 		items = e.Items
+	case *subject.ValuesResealed:
+		for _, r := range e.Items {
+			items = append(items, r.Item)
+		}
 	}
 	var found []Find
 	for _, it := range items {

@@ -39,6 +39,9 @@ type Options struct {
 	Logger *slog.Logger
 	// CachedStreams bounds the folded states kept in memory; 0 takes 16,384.
 	CachedStreams int
+	// EvidenceRetention is how long evidence of consent is kept after the last
+	// change of it; "" keeps none.
+	EvidenceRetention domain.Duration
 
 	// crash is called at each point that a crash could follow; an error ends
 	// the command there. Tests set it.
@@ -55,6 +58,8 @@ type Ledger struct {
 	log    *slog.Logger
 	states *lru.Cache[string, *folded]
 	crash  func(point string) error
+
+	evidence domain.Duration
 }
 
 // New makes a ledger of its parts.
@@ -71,7 +76,7 @@ func New(o Options) (*Ledger, error) {
 	}
 	return &Ledger{
 		store: o.Store, keys: o.Keys, codec: o.Codec, now: o.Now, rand: o.Rand, log: o.Logger, states: states,
-		crash: o.crash,
+		crash: o.crash, evidence: o.EvidenceRetention,
 	}, nil
 }
 

@@ -1,0 +1,308 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+	"lethe/internal/httpapi"
+)
+
+type eraseCmd struct {
+	Order  eraseOrderCmd  `cmd:"" default:"withargs" help:"Order the erasure of a person's data, or say what it would do."`
+	Show   eraseShowCmd   `cmd:"" help:"Show a person's erasures and how far they have come."`
+	Cancel eraseCancelCmd `cmd:"" help:"Call off an erasure that has not started."`
+	Reopen eraseReopenCmd `cmd:"" help:"Let a person who was erased be recorded anew."`
+}
+
+type eraseOrderCmd struct {
+	person     `embed:""`
+	Everything bool     `name:"everything" help:"All that may go; also withdraws every consent and objects to marketing."`
+	Groups     []string `name:"group" placeholder:"GROUP" help:"A retention group; may be repeated."`
+	Values     []string `name:"value" placeholder:"FIELD[:SLOT]" help:"A single value; the others of its group stay. May be repeated."`
+	Superseded []string `name:"superseded" placeholder:"GROUP" help:"What was rectified or removed in a retention group; what stands stays. May be repeated."`
+	Ground     string   `name:"ground" placeholder:"GROUND" help:"no_longer_necessary, consent_withdrawn, objected, unlawful, legal_duty, child_service (GDPR 17(1)(a) to (f)); what follows from the record when left out."`
+	Cause      string   `name:"cause" placeholder:"CAUSE" help:"request, decision, retention, rectification; request when left out."`
+	By         string   `name:"by" placeholder:"PARTY" help:"Who asked: subject, guardian, controller, processor, authority."`
+	Grace      *string  `name:"grace" placeholder:"PERIOD" help:"How long it can be cancelled, such as P7D, at most 30 days; the server's setting when left out."`
+	Reason     string   `name:"reason-file" placeholder:"FILE|-" help:"File that says why; kept sealed; - is standard input."`
+	DryRun     bool     `name:"dry-run" short:"n" help:"Only say what would go, what would stay, and why."`
+	NoWait     bool     `name:"no-wait" help:"Do not wait for the end; lethe erase show tells how far it has come."`
+	writing    `embed:""`
+}
+
+// Help is shown by --help.
+func (eraseOrderCmd) Help() string {
+	return `Each retention group is weighed by the rules of GDPR 17: what goes, what stays, by which rule and until when. What goes is closed at once and, after the grace period, weighed again; then its keys are destroyed, here and in every copy that comes back. That cannot be undone.
+
+Examples:
+
+    lethe erase TOKEN --everything --dry-run
+    lethe erase TOKEN --everything
+    lethe erase TOKEN --group contact --ground unlawful
+    lethe erase TOKEN --superseded contact --cause rectification`
+}
+
+// eraseWait bounds how long the command waits for an erasure that is due.
+const eraseWait = 2 * time.Minute
+
+func (c *eraseOrderCmd) Run(ctx context.Context, s *shell) error {
+	b, err := c.body(s)
+	if err != nil {
+		return err
+	}
+	a, err := s.client.do(ctx, call{method: http.MethodPost, path: c.path("erasure"), body: b, header: c.header()})
+	if err != nil {
+		return err
+	}
+	var e httpapi.Erasure
+	if err := a.into(&e); err != nil {
+		return err
+	}
+	if !c.DryRun && !c.NoWait && !e.Due.After(e.Ordered) {
+		if a, err = awaitErasure(ctx, s, e, a); err != nil {
+			return err
+		}
+		if err := a.into(&e); err != nil {
+			return err
+		}
+	}
+	if s.root.JSON {
+		return s.json(a.body)
+	}
+	var p page
+	writeErasure(&p, &e)
+	return p.writeTo(s.process.Stdout)
+}
+
+func (c *eraseOrderCmd) body(s *shell) (*httpapi.ErasureBody, error) {
+	reason, err := s.note(c.Reason)
+	if err != nil {
+		return nil, err
+	}
+	b := &httpapi.ErasureBody{
+		Everything: c.Everything, Groups: names(c.Groups), Superseded: names(c.Superseded), Ground: subject.ErasureGround(c.Ground),
+		Cause: subject.ErasureCause(c.Cause), By: subject.Party(c.By), Reason: reason, DryRun: c.DryRun,
+	}
+	if c.Grace != nil {
+		g := domain.Duration(*c.Grace)
+		b.Grace = &g
+	}
+	for _, v := range c.Values {
+		field, slot, _ := strings.Cut(v, ":")
+		ref := subject.ValueRef{Field: domain.Name(field)}
+		if slot != "" {
+			n, err := strconv.ParseUint(slot, 10, 16)
+			if err != nil {
+				return nil, domain.Invalid("erasure.value", "value", "a value is named as FIELD or FIELD:SLOT, such as invoice:2")
+			}
+			ref.Slot = uint16(n)
+		}
+		b.Values = append(b.Values, ref)
+	}
+	return b, nil
+}
+
+// awaitErasure asks until the erasure has ended. When it takes too long the
+// last answer is given: it says what is missing, and goes on by itself.
+func awaitErasure(ctx context.Context, s *shell, e httpapi.Erasure, first answer) (answer, error) {
+	path := []string{"subjects", string(e.Token), "erasure"}
+	last := first
+	for deadline := time.Now().Add(eraseWait); time.Now().Before(deadline); {
+		a, err := s.client.do(ctx, call{method: http.MethodGet, path: path})
+		if err != nil {
+			return last, err
+		}
+		var all httpapi.Erasures
+		if err := a.into(&all); err != nil {
+			return last, err
+		}
+		for _, x := range all.Items {
+			if x.Erasure != e.Erasure {
+				continue
+			}
+			if last.body, err = json.Marshal(x); err != nil {
+				return last, fmt.Errorf("writing the answer: %w", err)
+			}
+			if x.State == string(subject.IsCompleted) || x.State == string(subject.IsStopped) || x.State == string(subject.IsCancelled) {
+				return last, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return last, nil
+}
+
+type eraseShowCmd struct {
+	person `embed:""`
+}
+
+// Help is shown by --help.
+func (eraseShowCmd) Help() string {
+	return `Example:
+
+    lethe erase show TOKEN`
+}
+
+func (c *eraseShowCmd) Run(ctx context.Context, s *shell) error {
+	return show(ctx, s, call{method: http.MethodGet, path: c.path("erasure")}, func(p *page, all httpapi.Erasures) error {
+		if len(all.Items) == 0 {
+			p.line("No erasure was ordered of this record.")
+		}
+		for i := range all.Items {
+			if i > 0 {
+				p.line("")
+			}
+			writeErasure(p, &all.Items[i])
+		}
+		if len(all.Closed) > 0 {
+			p.line("")
+			p.line("Closed: %s", words(all.Closed))
+		}
+		for _, w := range all.Waiting {
+			p.line("Waiting: %s, kept by %s%s", w.Group, w.Rule, untilText(w.Until))
+		}
+		return nil
+	})
+}
+
+type eraseCancelCmd struct {
+	person  `embed:""`
+	Erasure string `arg:"" help:"The erasure, as lethe erase printed it."`
+	By      string `name:"by" placeholder:"PARTY" help:"Who called it off; the person when left out."`
+	Reason  string `name:"reason-file" placeholder:"FILE|-" help:"File that says why; kept sealed; - is standard input."`
+	writing `embed:""`
+}
+
+// Help is shown by --help.
+func (eraseCancelCmd) Help() string {
+	return `Only within the grace period. Consents that the order withdrew stay withdrawn.
+
+Example:
+
+    lethe erase cancel TOKEN ERASURE`
+}
+
+func (c *eraseCancelCmd) Run(ctx context.Context, s *shell) error {
+	reason, err := s.note(c.Reason)
+	if err != nil {
+		return err
+	}
+	b := httpapi.CancelBody{By: subject.Party(c.By), Reason: reason}
+	q := call{method: http.MethodPost, path: c.path("erasure", c.Erasure, "cancel"), body: &b, header: c.header()}
+	return show(ctx, s, q, func(p *page, e httpapi.Erasure) error {
+		writeErasure(p, &e)
+		return nil
+	})
+}
+
+type eraseReopenCmd struct {
+	person  `embed:""`
+	By      string `name:"by" placeholder:"PARTY" help:"Who asked for it; the person when left out."`
+	Reason  string `name:"reason-file" placeholder:"FILE|-" help:"File that says why; kept sealed; - is standard input."`
+	writing `embed:""`
+}
+
+// Help is shown by --help.
+func (eraseReopenCmd) Help() string {
+	return `An officer opens a new lifecycle: what is recorded from now on gets keys of its own. What was erased stays erased, and an objection to marketing stays until the person consents anew.
+
+Example:
+
+    lethe erase reopen TOKEN`
+}
+
+func (c *eraseReopenCmd) Run(ctx context.Context, s *shell) error {
+	reason, err := s.note(c.Reason)
+	if err != nil {
+		return err
+	}
+	b := httpapi.CancelBody{By: subject.Party(c.By), Reason: reason}
+	return wrote(ctx, s, call{method: http.MethodPost, path: c.path("lifecycle"), body: &b, header: c.header()})
+}
+
+// writeErasure prints one erasure, and those of linked records after it.
+func writeErasure(p *page, e *httpapi.Erasure) {
+	p.row("person", string(e.Token))
+	if !e.Erasure.IsZero() {
+		p.row("erasure", e.Erasure.String())
+	}
+	p.row("state", e.State)
+	if e.State == string(subject.IsOrdered) && e.Due.After(e.Ordered) {
+		p.row("can be cancelled until", stamp(e.Due))
+	}
+	if e.Incomplete != "" {
+		p.row("what is missing", e.Incomplete)
+	}
+	if !e.Completed.IsZero() {
+		p.row("completed", stamp(e.Completed))
+		p.row("keys destroyed", count(len(e.Keys)))
+		p.row("confirmed by", sinkNames(e.Sinks))
+		if !e.DeadFrom.IsZero() {
+			p.row("in no backup from", stamp(e.DeadFrom))
+		}
+	}
+	p.line("")
+	p.head("group", "what happens", "why", "until")
+	for _, g := range e.Groups {
+		p.row(string(g.Group), happens(e, &g), why(&g), stamp(g.Until))
+	}
+	for i := range e.Linked {
+		p.line("")
+		p.line("The linked record of the same person:")
+		writeErasure(p, &e.Linked[i])
+	}
+}
+
+func sinkNames(of []subject.SinkConfirmed) string {
+	var list []string
+	for _, s := range of {
+		list = append(list, string(s.Sink))
+	}
+	return strings.Join(list, ", ")
+}
+
+// happens tells what becomes of a group, in the tense of the erasure's state.
+func happens(e *httpapi.Erasure, g *subject.Weighed) string {
+	done := !e.Completed.IsZero()
+	switch {
+	case g.Outcome == subject.Erase && done:
+		return "erased"
+	case g.Outcome == subject.Erase:
+		return "goes"
+	case g.Outcome == subject.Trim && len(g.Values) == 0:
+		return "superseded values go"
+	case g.Outcome == subject.Trim:
+		return count(len(g.Values)) + " values go, the others stay"
+	}
+	return "stays"
+}
+
+func why(g *subject.Weighed) string {
+	text := string(g.Ground)
+	if g.Rule != "" {
+		text = string(g.Rule)
+	}
+	if g.Purpose != "" {
+		text += " (" + string(g.Purpose) + ")"
+	}
+	return text
+}
+
+func untilText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + stamp(t)
+}

@@ -1,0 +1,263 @@
+// Package erasure carries out erasures that were ordered (GDPR 17).
+//
+//	ordered → (grace) → weighed again, started → journal → keys destroyed and
+//	fenced → settled → every sink confirmed → completed
+//
+// Every step is recorded or repeatable, so that whatever is cut off by a crash
+// is finished by the next round: an erasure that is ordered is started when it
+// is due, one that is started is destroyed (again, which changes nothing) and
+// completed when every sink has confirmed. What cannot be confirmed stays
+// started, with its reason, and is tried again. There is no other way to
+// "completed".
+//
+// Erasures are taken in batches: one journal write, one key transaction and
+// one settling time serve all of them.
+package erasure
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+	"lethe/eventstore"
+	"lethe/internal/keyring"
+	"lethe/internal/ledger"
+)
+
+// Item names one erasure of one record.
+type Item struct {
+	Token   domain.Token
+	Erasure domain.ID
+}
+
+// Todo tells what there is to do. It may lag: every item is looked at in its
+// stream before anything is done.
+type Todo interface {
+	// Due are ordered erasures whose grace period has ended.
+	Due(ctx context.Context, now time.Time, limit int) ([]Item, error)
+	// Started are those that are not completed.
+	Started(ctx context.Context, limit int) ([]Item, error)
+	// Waiting are people of whom a duty that kept something has ended.
+	Waiting(ctx context.Context, now time.Time, limit int) ([]domain.Token, error)
+}
+
+// Sink is a place that could hold what is erased.
+type Sink interface {
+	// Confirm says that the place holds nothing any more of what these
+	// erasures destroyed, up to a position of the log. It may wait until ctx
+	// ends. The error names what has not confirmed.
+	Confirm(ctx context.Context, upTo eventstore.Position, of []Item) ([]subject.SinkConfirmed, error)
+}
+
+// Process is the worker. One process of a ledger runs it.
+type Process struct {
+	Ledger *ledger.Ledger
+	Keys   *keyring.Keyring
+	Todo   Todo
+	Sinks  []Sink
+	System domain.ID // whom its commands are recorded as
+	Log    *slog.Logger
+
+	// Marks are the suppression marks that an erasure of everything leaves,
+	// and MarksFor how long they are kept; 0 = without end.
+	Marks    keyring.Marks
+	MarksFor time.Duration
+
+	Every    time.Duration // between rounds; 0 takes a second
+	Settle   time.Duration // between the key transaction and completion; 0 takes two seconds
+	Patience time.Duration // for sinks in a round; 0 takes 30 seconds
+
+	// crash is called at each point that a crash could follow; an error ends
+	// the round there. Tests set it.
+	crash func(point string) error
+
+	wake     chan struct{}
+	once     sync.Once
+	mu       sync.Mutex
+	troubles map[Item]string
+}
+
+// batch bounds one round, and parallel its commands under way.
+const (
+	batch    = 2048
+	parallel = 64
+)
+
+func (p *Process) init() {
+	p.once.Do(func() {
+		p.wake, p.troubles = make(chan struct{}, 1), map[Item]string{}
+		set := func(d *time.Duration, to time.Duration) {
+			if *d == 0 {
+				*d = to
+			}
+		}
+		set(&p.Every, time.Second)
+		set(&p.Settle, 2*time.Second)
+		set(&p.Patience, 30*time.Second)
+		if p.crash == nil {
+			p.crash = func(string) error { return nil }
+		}
+	})
+}
+
+// Wake asks for a round now: something was ordered.
+func (p *Process) Wake() {
+	p.init()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run makes rounds until ctx ends.
+func (p *Process) Run(ctx context.Context) {
+	p.init()
+	tick := time.NewTicker(p.Every)
+	defer tick.Stop()
+	for {
+		more, err := p.Round(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			p.Log.ErrorContext(ctx, "a round of erasures failed and is tried again", "error", err)
+		}
+		if more && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-p.wake:
+		}
+	}
+}
+
+// Round does what there is to do once: starts what is due, destroys and
+// completes what is started, and orders anew what a duty kept that has ended.
+// more tells that something was done, so that there may be more to do.
+func (p *Process) Round(ctx context.Context) (more bool, err error) {
+	p.init()
+	now := p.Ledger.Now()
+	waiting, err := p.Todo.Waiting(ctx, now, batch)
+	if err != nil {
+		return false, err
+	}
+	for _, token := range waiting {
+		if err := p.Requeue(ctx, token); err != nil {
+			return false, err
+		}
+	}
+	due, err := p.Todo.Due(ctx, now, batch)
+	if err != nil {
+		return false, err
+	}
+	began, err := p.each(ctx, due, p.start)
+	if err != nil {
+		return false, err
+	}
+	if err := p.crash("started"); err != nil {
+		return false, err
+	}
+	open, err := p.Todo.Started(ctx, batch)
+	if err != nil {
+		return false, err
+	}
+	done, err := p.finish(ctx, union(began, open))
+	return done > 0 || len(waiting) > 0, err
+}
+
+// union keeps the order and drops repeats.
+func union(a, b []Item) []Item {
+	seen := map[Item]bool{}
+	var all []Item
+	for _, list := range [][]Item{a, b} {
+		for _, it := range list {
+			if !seen[it] {
+				seen[it] = true
+				all = append(all, it)
+			}
+		}
+	}
+	return all
+}
+
+// each does one thing for every item, several at a time, and returns those for
+// which it did something. What fails is noted as the item's trouble; only the
+// end of ctx ends the rest.
+func (p *Process) each(ctx context.Context, items []Item, do func(context.Context, Item) (bool, error)) ([]Item, error) {
+	did := make([]bool, len(items))
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i, it := range items {
+		g.Go(func() error {
+			var err error
+			if did[i], err = do(ctx, it); err != nil {
+				p.trouble(ctx, it, err)
+			}
+			return ctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var list []Item
+	for i, it := range items {
+		if did[i] {
+			list = append(list, it)
+		}
+	}
+	return list, nil
+}
+
+// trouble notes why an erasure does not get on.
+func (p *Process) trouble(ctx context.Context, it Item, err error) {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	p.mu.Lock()
+	known := p.troubles[it]
+	p.troubles[it] = err.Error()
+	p.mu.Unlock()
+	if known != err.Error() {
+		p.Log.ErrorContext(ctx, "an erasure is incomplete and is tried again", "subject", it.Token, "erasure", it.Erasure.String(), "error", err)
+	}
+}
+
+func (p *Process) solved(it Item) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.troubles, it)
+}
+
+// Trouble is why an erasure does not get on, "" when nothing is wrong with it.
+func (p *Process) Trouble(token domain.Token, id domain.ID) string {
+	p.init()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.troubles[Item{token, id}]
+}
+
+// Incomplete is how many erasures do not get on.
+func (p *Process) Incomplete() int {
+	p.init()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.troubles)
+}
+
+// request names a command of the process after what it is about, so that a
+// repeat of it is recognised.
+func (p *Process) request(what string, it Item) ledger.Request {
+	return ledger.Request{
+		Principal: p.System, Correlation: it.Erasure,
+		Command: p.Keys.CommandID(p.System, "erasure/"+what+"/"+string(it.Token)+"/"+it.Erasure.String()),
+	}
+}

@@ -1,0 +1,193 @@
+package erasure
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+)
+
+// start begins one erasure that is due. It reports whether it is started now.
+// A linked record follows the record that it goes along with.
+func (p *Process) start(ctx context.Context, it Item) (bool, error) {
+	s, err := p.Ledger.Subject(ctx, it.Token)
+	if err != nil {
+		return false, fmt.Errorf("reading the record: %w", err)
+	}
+	e, ok := s.Erasure(it.Erasure)
+	switch {
+	case !ok || e.Ordered == nil:
+		return false, nil
+	case e.State == subject.IsStarted:
+		return true, nil
+	case e.State != subject.IsOrdered || p.Ledger.Now().Before(e.Ordered.Due):
+		return false, nil
+	}
+	if e.Ordered.Of != "" {
+		if ready, err := p.mainStarted(ctx, it, e.Ordered.Of); err != nil || !ready {
+			return false, err
+		}
+	}
+	if err := p.orderLinked(ctx, it, &e); err != nil {
+		return false, err
+	}
+	if err := p.crash("linked"); err != nil {
+		return false, err
+	}
+	if _, err := p.Ledger.StartErasure(ctx, p.request("start", it), it.Token, it.Erasure); err != nil {
+		return false, fmt.Errorf("starting it: %w", err)
+	}
+	p.solved(it)
+	return true, nil
+}
+
+// mainStarted reports whether the record that this one goes along with has
+// started its erasure, and calls this one off when that one was.
+func (p *Process) mainStarted(ctx context.Context, it Item, of domain.Token) (bool, error) {
+	s, err := p.Ledger.Subject(ctx, of)
+	if err != nil {
+		return false, fmt.Errorf("reading the linked record: %w", err)
+	}
+	e, ok := s.Erasure(it.Erasure)
+	switch {
+	case !ok || e.State == subject.IsOrdered:
+		return false, nil
+	case e.State != subject.IsCancelled:
+		return true, nil
+	}
+	c := subject.CancelErasure{Erasure: it.Erasure, By: subject.Controller}
+	if _, err := p.Ledger.On(ctx, p.request("cancel", it), it.Token, subject.Env{}, c); err != nil {
+		return false, fmt.Errorf("cancelling it: %w", err)
+	}
+	return false, nil
+}
+
+// OrderLinked orders the erasure of the records that go along with a record's
+// erasure, so that they are closed at once.
+func (p *Process) OrderLinked(ctx context.Context, token domain.Token, id domain.ID) error {
+	p.init()
+	s, err := p.Ledger.Subject(ctx, token)
+	if err != nil {
+		return fmt.Errorf("reading the record: %w", err)
+	}
+	e, ok := s.Erasure(id)
+	if !ok || e.Ordered == nil || e.State != subject.IsOrdered {
+		return nil
+	}
+	return p.orderLinked(ctx, Item{token, id}, &e)
+}
+
+func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) error {
+	for _, other := range e.Ordered.Linked {
+		s, err := p.Ledger.Subject(ctx, other)
+		if err != nil {
+			return fmt.Errorf("reading a linked record: %w", err)
+		}
+		if _, ordered := s.Erasure(it.Erasure); s == nil || ordered {
+			continue
+		}
+		c := subject.OrderErasure{
+			Erasure: it.Erasure, Cause: e.Ordered.Cause, Ground: e.Ordered.Ground, By: e.Ordered.By,
+			Scope: scopeOf(e.Ordered), Grace: max(0, e.Ordered.Due.Sub(p.Ledger.Now())), Of: it.Token,
+		}
+		_, err = p.Ledger.OrderErasure(ctx, p.request("order", Item{other, it.Erasure}), other, c)
+		if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict && refused.Code != "erasure.underway" {
+			continue // nothing of this record goes
+		}
+		if err != nil {
+			return fmt.Errorf("ordering the erasure of a linked record: %w", err)
+		}
+	}
+	return nil
+}
+
+// scopeOf is what is asked of a linked record: values are a record's own, so
+// only groups go along.
+func scopeOf(o *subject.ErasureOrdered) subject.Scope {
+	if o.Everything {
+		return subject.Scope{Everything: true}
+	}
+	var scope subject.Scope
+	for _, g := range o.Groups {
+		if g.Outcome == subject.Erase {
+			scope.Groups = append(scope.Groups, g.Group)
+		}
+	}
+	return scope
+}
+
+// Requeue orders the erasure of what an earlier one had to leave, as far as
+// nothing keeps it any more: a hold was released, a duty has ended.
+func (p *Process) Requeue(ctx context.Context, token domain.Token) error {
+	p.init()
+	s, err := p.Ledger.Subject(ctx, token)
+	if err != nil {
+		return fmt.Errorf("reading the record: %w", err)
+	}
+	byErasure := map[domain.ID][]domain.Name{}
+	var order []domain.ID
+	for _, w := range s.Waiting() {
+		if byErasure[w.Erasure] == nil {
+			order = append(order, w.Erasure)
+		}
+		byErasure[w.Erasure] = append(byErasure[w.Erasure], w.Group)
+	}
+	for _, id := range order {
+		e, _ := s.Erasure(id)
+		if err := p.requeue(ctx, token, &e, byErasure[id]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Erasure, groups []domain.Name) error {
+	linked := e.Ordered.Linked
+	if e.Ordered.Of != "" {
+		linked = []domain.Token{e.Ordered.Of}
+	}
+	weighed, err := p.Ledger.WeighErasure(ctx, token, subject.Scope{Groups: groups}, e.Ordered.Ground, linked)
+	if err != nil {
+		return fmt.Errorf("weighing what had to stay: %w", err)
+	}
+	var free []domain.Name
+	for _, w := range weighed {
+		if w.Outcome == subject.Erase {
+			free = append(free, w.Group)
+		}
+	}
+	if free == nil {
+		return nil
+	}
+	slices.Sort(free)
+	it := Item{token, derived(e.ID, free)}
+	_, err = p.Ledger.OrderErasure(ctx, p.request("requeue", it), token, subject.OrderErasure{
+		Erasure: it.Erasure, Cause: subject.OnRelease, Ground: e.Ordered.Ground, Scope: subject.Scope{Groups: free},
+		Linked: linked, Follows: e.ID, By: subject.Controller,
+	})
+	if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict {
+		return nil // another erasure is under way: this comes after it
+	}
+	if err != nil {
+		return fmt.Errorf("ordering the erasure of what had to stay: %w", err)
+	}
+	p.Wake()
+	return nil
+}
+
+// derived names the erasure of what another one had to leave: the same for
+// however many try it.
+func derived(id domain.ID, groups []domain.Name) domain.ID {
+	h := sha256.New()
+	_, _ = h.Write(id[:])
+	for _, g := range groups {
+		_, _ = h.Write([]byte(g + "\x00"))
+	}
+	next := domain.ID(h.Sum(nil)[:16])
+	next[6] = next[6]&0x0f | 0x80
+	next[8] = next[8]&0x3f | 0x80
+	return next
+}
