@@ -15,11 +15,13 @@ import (
 	"sync"
 	"time"
 
+	"lethe/domain"
 	"lethe/eventstore"
 	"lethe/eventstore/segment"
 	"lethe/internal/codec"
 	"lethe/internal/config"
 	"lethe/internal/disclose"
+	"lethe/internal/erasure"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
 	"lethe/internal/seal"
@@ -37,7 +39,9 @@ type App struct {
 	Door   *disclose.Door
 	Views  *Views
 	Seal   *seal.Log
-	Report []string // what opening survived and an operator should know
+	// Erasures carries out what is ordered.
+	Erasures *erasure.Process
+	Report   []string // what opening survived and an operator should know
 
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -83,6 +87,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	}
 	a.Ledger, err = ledger.New(ledger.Options{
 		Store: a.Store, Keys: a.Keys, Codec: a.Codec, Now: time.Now, Rand: rand.Reader, Logger: log,
+		EvidenceRetention: domain.Duration(cfg.Erasure.Limitation()),
 	})
 	if err != nil {
 		return nil, err
@@ -104,6 +109,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	if a.Views, err = a.openViews(ctx, filepath.Join(dir, "views")); err != nil {
 		return nil, err
 	}
+	a.openErasures()
 	a.Seal.Run(ctx)
 	a.opened()
 	return a, a.follow(ctx)
@@ -148,7 +154,7 @@ func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyrin
 	s := cfg.Storage.Resolved()
 	return keyring.Open(ctx, keyring.Options{
 		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
-		CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
+		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
 	})
 }
 

@@ -25,6 +25,8 @@ func (a *App) follow(ctx context.Context) error {
 	for _, f := range []*react.Follower{
 		{Name: "links", Wants: ofType("LinkAccepted", "LinkUndone"), Handle: a.mirrorLink},
 		{Name: "lookup", Wants: superseding, Handle: a.pruneLookup},
+		{Name: "releases", Wants: ofType("HoldReleased"), Handle: a.requeue},
+		{Name: "lifecycles", Wants: ofType("LifecycleOpened"), Handle: a.reopen},
 	} {
 		f.Dir, f.Store, f.Decoder, f.Log = dir, a.Store, a.Codec, a.Log
 		a.running.Go(func() {
@@ -33,6 +35,7 @@ func (a *App) follow(ctx context.Context) error {
 			}
 		})
 	}
+	a.running.Go(func() { a.Erasures.Run(ctx) })
 	return nil
 }
 
@@ -102,6 +105,10 @@ func (a *App) pruneLookup(ctx context.Context, rec domain.Recorded) error {
 	if err != nil {
 		return err
 	}
+	return a.pruneToken(ctx, token)
+}
+
+func (a *App) pruneToken(ctx context.Context, token domain.Token) error {
 	rows, err := a.Keys.LookupRows(ctx, token)
 	if err != nil || len(rows) == 0 {
 		return err

@@ -58,7 +58,7 @@ func (c *eraseOrderCmd) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.client.do(ctx, call{method: http.MethodPost, path: c.path("erasure"), body: b, header: c.header()})
+	a, err := s.ask(ctx, call{method: http.MethodPost, path: c.path("erasure"), body: b, header: c.header()})
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func awaitErasure(ctx context.Context, s *shell, e httpapi.Erasure, first answer
 	path := []string{"subjects", string(e.Token), "erasure"}
 	last := first
 	for deadline := time.Now().Add(eraseWait); time.Now().Before(deadline); {
-		a, err := s.client.do(ctx, call{method: http.MethodGet, path: path})
+		a, err := s.ask(ctx, call{method: http.MethodGet, path: path})
 		if err != nil {
 			return last, err
 		}

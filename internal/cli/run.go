@@ -39,6 +39,7 @@ type root struct {
 	File    config.File      `embed:""`
 	Storage config.Storage   `embed:"" group:"Storage"`
 	Seal    config.Seal      `embed:"" group:"Seal"`
+	Erasure config.Erasure   `embed:"" group:"Erasure"`
 	Client  config.Client    `embed:"" group:"Client"`
 	Log     config.Log       `embed:"" group:"Log"`
 

@@ -62,7 +62,7 @@ func (s *shell) open(ctx context.Context) (*app.App, error) {
 		return s.app, nil
 	}
 	cfg := config.Config{
-		File: s.root.File, Storage: s.root.Storage, Seal: s.root.Seal, Client: s.root.Client, Log: s.root.Log,
+		File: s.root.File, Storage: s.root.Storage, Seal: s.root.Seal, Erasure: s.root.Erasure, Client: s.root.Client, Log: s.root.Log,
 	}
 	if cfg.Log.LogLevel == "info" && !s.serving { // of interest to who runs a server, not to who asks once
 		cfg.Log.LogLevel = "warn"

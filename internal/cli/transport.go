@@ -29,7 +29,7 @@ func (t inMemory) RoundTrip(out *http.Request) (*http.Response, error) {
 		t.handler.ServeHTTP(w, in)
 		w.WriteHeader(http.StatusOK)
 		_ = sink.CloseWithError(in.Context().Err()) // an interrupted answer must not look whole; nil is its end
-		_ = in.Body.Close() // a transport closes what it was given
+		_ = in.Body.Close()                         // a transport closes what it was given
 	}()
 	select {
 	case <-w.begun:

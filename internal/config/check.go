@@ -17,7 +17,7 @@ import (
 // when Config itself is what is parsed into; a command that embeds parts
 // calls theirs.
 func (c *Config) Validate() error {
-	return errors.Join(c.Storage.Check(), c.Seal.Check(), c.HTTP.Check(), c.Limits.Check(), c.Client.Check())
+	return errors.Join(c.Storage.Check(), c.Seal.Check(), c.Erasure.Check(), c.HTTP.Check(), c.Limits.Check(), c.Client.Check())
 }
 
 var countryPattern = regexp.MustCompile(`^[A-Z]{2}$`)
@@ -48,7 +48,7 @@ func (s Storage) Resolved() Storage {
 	}
 	s.Data = filepath.Clean(s.Data)
 	s.Keys, s.Epochs, s.Lookup = under(s.Keys, "keys"), under(s.Epochs, "epochs"), under(s.Lookup, "lookup")
-	s.Pins = under(s.Pins, "pins")
+	s.Pins, s.Journal = under(s.Pins, "pins"), under(s.Journal, "journal")
 	s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
 	return s
 }
@@ -64,6 +64,7 @@ func (s Storage) Warnings() []string {
 		{"epochs", r.Epochs, "a backup could revive what was erased"},
 		{"lookup", r.Lookup, "a backup could confirm an erased address by guessing"},
 		{"pins", r.Pins, "a restored copy of the ledger would not be noticed"},
+		{"journal", r.Journal, "a restored copy would not know what was erased since"},
 		{"root-key", r.RootKey, "whoever has the directory has everything"},
 	} {
 		if inside(r.Data, p.path) {
@@ -188,4 +189,25 @@ func (c *Client) Token(lookup func(string) (string, bool)) (string, error) {
 		return "", errors.New("the token file does not hold one token")
 	}
 	return token, nil
+}
+
+var periodPattern = regexp.MustCompile(`^P([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?$`)
+
+// Check reports settings that cannot work.
+func (e *Erasure) Check() error {
+	switch {
+	case e.Grace < 0 || e.Grace > 30*24*time.Hour:
+		return errors.New("--erasure-grace: 0s to 720h")
+	case e.Evidence != "none" && (e.Evidence == "P" || !periodPattern.MatchString(e.Evidence)):
+		return errors.New("--evidence-retention: an ISO 8601 period such as P3Y, or none")
+	}
+	return nil
+}
+
+// Limitation is Evidence as an ISO 8601 period, "" for none.
+func (e Erasure) Limitation() string {
+	if e.Evidence == "none" {
+		return ""
+	}
+	return e.Evidence
 }

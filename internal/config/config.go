@@ -19,6 +19,7 @@ type Config struct {
 	File    File    `embed:""`
 	Storage Storage `embed:"" group:"Storage"`
 	Seal    Seal    `embed:"" group:"Seal"`
+	Erasure Erasure `embed:"" group:"Erasure"`
 	HTTP    HTTP    `embed:"" group:"HTTP"`
 	Limits  Limits  `embed:"" group:"Limits"`
 	Client  Client  `embed:"" group:"Client"`
@@ -39,6 +40,7 @@ type Storage struct {
 	Epochs       string `name:"epochs" env:"LETHE_EPOCHS" placeholder:"DIR" help:"Epoch keys; epochs under the data directory when empty. In no backup."`
 	Lookup       string `name:"lookup" env:"LETHE_LOOKUP" placeholder:"DIR" help:"Blind index and claims; lookup under the data directory when empty. In no backup; rebuilt from sealed values."`
 	Pins         string `name:"pins" env:"LETHE_PINS" placeholder:"DIR" help:"Known checkpoints of the log; pins under the data directory when empty. In no backup of the ledger: they tell a restored copy from the log itself."`
+	Journal      string `name:"journal" env:"LETHE_JOURNAL" placeholder:"DIR" help:"Erasure journal: which keys were destroyed; journal under the data directory when empty. In no backup of ledger or keys, and best on another disk: it tells a restored copy what was erased since."`
 	RootKey      string `name:"root-key" env:"LETHE_ROOT_KEY" placeholder:"file:PATH" help:"Root key file; root.key under the data directory when empty. Made at the first start; keep a copy elsewhere."`
 	SegmentBytes Bytes  `name:"segment-bytes" env:"LETHE_SEGMENT_BYTES" default:"64MiB" placeholder:"SIZE" help:"Size of a log segment, 64KiB to 1GiB. Segments that exist keep theirs."`
 	PhoneRegion  string `name:"phone-region" env:"LETHE_PHONE_REGION" placeholder:"COUNTRY" help:"ISO 3166-1 country of phone numbers without a country code, such as DE; none when empty."`
@@ -50,6 +52,13 @@ type Seal struct {
 	Interval time.Duration `name:"seal-interval" env:"LETHE_SEAL_INTERVAL" default:"250ms" help:"Least time between two checkpoints."`
 	Bound    time.Duration `name:"seal-bound" env:"LETHE_SEAL_BOUND" default:"1s" help:"Longest time that an event should wait for its checkpoint; what waits longer is told, and is the metric lethe_seal_waiting_seconds."`
 	Policy   string        `name:"witness-policy" env:"LETHE_WITNESS_POLICY" placeholder:"FILE" help:"C2SP tlog-policy: witnesses with their addresses, and the quorum that makes a checkpoint count as published. The ledger remembers it; none forgets it. Without one a checkpoint is published when it is signed."`
+}
+
+// Erasure is how people are forgotten.
+type Erasure struct {
+	Grace    time.Duration `name:"erasure-grace" env:"LETHE_ERASURE_GRACE" default:"0s" placeholder:"TIME" help:"How long an erasure can be cancelled unless its order says otherwise, such as 168h; at most 30 days."`
+	Evidence string        `name:"evidence-retention" env:"LETHE_EVIDENCE_RETENTION" default:"P3Y" placeholder:"PERIOD" help:"How long what shows that consent was given outlives its last change, ISO 8601: the limitation of claims about it. none keeps nothing."`
+	Contacts bool          `name:"suppress-contacts" env:"LETHE_SUPPRESS_CONTACTS" help:"An erasure also leaves keyed marks of e-mail addresses and phone numbers, so that marketing to them stays off when they come back. Marks of a source's own keys are always left."`
 }
 
 // HTTP is the server's listeners and patience.

@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+	"lethe/eventstore"
+	"lethe/internal/erasure"
+	"lethe/internal/keyring"
+	"lethe/projections/erasures"
+)
+
+// openErasures makes the process that carries out erasures.
+func (a *App) openErasures() {
+	marks := keyring.MarkSource
+	if a.Config.Erasure.Contacts {
+		marks |= keyring.MarkContact
+	}
+	a.Erasures = &erasure.Process{
+		Ledger: a.Ledger, Keys: a.Keys, Todo: todo{a.Views.Erasures}, System: System, Log: a.Log, Marks: marks,
+		Sinks: []erasure.Sink{viewSink{a.Views, a.Ledger.Now}, lookupSink{a}},
+	}
+}
+
+// todo is what the erasures view tells.
+type todo struct{ erasures.Queries }
+
+func (t todo) Due(ctx context.Context, now time.Time, limit int) ([]erasure.Item, error) {
+	rows, err := t.Queries.Due(ctx, now, limit)
+	return itemsOf(rows), err
+}
+
+func (t todo) Started(ctx context.Context, limit int) ([]erasure.Item, error) {
+	rows, err := t.Queries.Started(ctx, limit)
+	return itemsOf(rows), err
+}
+
+func (t todo) Waiting(ctx context.Context, now time.Time, limit int) ([]domain.Token, error) {
+	rows, err := t.Queries.Waiting(ctx, now, limit)
+	var tokens []domain.Token
+	for _, r := range rows {
+		tokens = append(tokens, r.Token)
+	}
+	return tokens, err
+}
+
+func itemsOf(rows []erasures.Row) []erasure.Item {
+	items := make([]erasure.Item, len(rows))
+	for i, r := range rows {
+		items[i] = erasure.Item{Token: r.Token, Erasure: r.Erasure}
+	}
+	return items
+}
+
+// viewSink is the views: they have applied the start, and hold none of the
+// sealed bytes any more.
+type viewSink struct {
+	views *Views
+	now   func() time.Time
+}
+
+// Confirm implements erasure.Sink.
+func (s viewSink) Confirm(ctx context.Context, upTo eventstore.Position, _ []erasure.Item) ([]subject.SinkConfirmed, error) {
+	confirmed, err := s.views.Confirm(ctx, upTo)
+	if err != nil {
+		return nil, fmt.Errorf("confirming the views: %w", err)
+	}
+	var said []subject.SinkConfirmed
+	for _, c := range confirmed {
+		said = append(said, subject.SinkConfirmed{
+			Sink: domain.Name("view." + c.View), Guarantee: subject.Destroyed, Position: uint64(c.Position), At: s.now(),
+		})
+	}
+	return said, nil
+}
+
+// lookupSink is the blind index: no row of what was erased is left in it.
+type lookupSink struct{ *App }
+
+// Confirm implements erasure.Sink.
+func (s lookupSink) Confirm(ctx context.Context, upTo eventstore.Position, of []erasure.Item) ([]subject.SinkConfirmed, error) {
+	for _, it := range of {
+		if err := s.pruneToken(ctx, it.Token); err != nil {
+			return nil, fmt.Errorf("confirming the lookup: %w", err)
+		}
+	}
+	return []subject.SinkConfirmed{{Sink: "lookup", Guarantee: subject.Destroyed, Position: uint64(upTo), At: s.Ledger.Now()}}, nil
+}
+
+// requeue orders the erasure of what a hold had kept, when it is released.
+func (a *App) requeue(ctx context.Context, rec domain.Recorded) error {
+	token, err := domain.ParseToken(tokenOf(rec.Stream))
+	if err != nil {
+		return err
+	}
+	return a.Erasures.Requeue(ctx, token)
+}
+
+// reopen makes the keys of a new lifecycle, in case that its command was cut
+// off before it did.
+func (a *App) reopen(ctx context.Context, rec domain.Recorded) error {
+	token, err := domain.ParseToken(tokenOf(rec.Stream))
+	if err != nil {
+		return err
+	}
+	return a.Ledger.Reopen(ctx, token)
+}
