@@ -89,7 +89,7 @@ func Run(ctx context.Context, p Process) int {
 		return fail(p.Stderr, r.JSON, &usageError{err: err, command: commandOf(err)})
 	}
 	sh := &shell{process: p, root: &r, model: parser.Model, parsed: parsed, creates: creates(parsed.Command())}
-	if err := errors.Join(r.Storage.Check(), r.Seal.Check(), r.Client.Check()); err != nil {
+	if err := errors.Join(r.Storage.Check(), r.Seal.Check(), r.Erasure.Check(), r.Client.Check()); err != nil {
 		return fail(p.Stderr, r.JSON, &usageError{err: err})
 	}
 	return fail(p.Stderr, r.JSON, errors.Join(parsed.Run(sh), sh.close()))

@@ -58,26 +58,42 @@ func (p *Process) mainStarted(ctx context.Context, it Item, of domain.Token) (bo
 	case e.State != subject.IsCancelled:
 		return true, nil
 	}
-	c := subject.CancelErasure{Erasure: it.Erasure, By: subject.Controller}
-	if _, err := p.Ledger.On(ctx, p.request("cancel", it), it.Token, subject.Env{}, c); err != nil {
-		return false, fmt.Errorf("cancelling it: %w", err)
-	}
-	return false, nil
+	return false, p.cancel(ctx, it)
 }
 
-// OrderLinked orders the erasure of the records that go along with a record's
-// erasure, so that they are closed at once.
-func (p *Process) OrderLinked(ctx context.Context, token domain.Token, id domain.ID) error {
+// TakeAlong lets the records that go along with an erasure follow it: ordered,
+// so that they are closed at once, or called off.
+func (p *Process) TakeAlong(ctx context.Context, token domain.Token, id domain.ID) error {
 	p.init()
 	s, err := p.Ledger.Subject(ctx, token)
 	if err != nil {
 		return fmt.Errorf("reading the record: %w", err)
 	}
 	e, ok := s.Erasure(id)
-	if !ok || e.Ordered == nil || e.State != subject.IsOrdered {
+	switch {
+	case !ok || e.Ordered == nil:
+		return nil
+	case e.State == subject.IsOrdered:
+		return p.orderLinked(ctx, Item{token, id}, &e)
+	case e.State != subject.IsCancelled:
 		return nil
 	}
-	return p.orderLinked(ctx, Item{token, id}, &e)
+	for _, other := range e.Ordered.Linked {
+		if err := p.cancel(ctx, Item{other, id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cancel calls off the erasure of a linked record.
+func (p *Process) cancel(ctx context.Context, it Item) error {
+	c := subject.CancelErasure{Erasure: it.Erasure, By: subject.Controller}
+	_, err := p.Ledger.On(ctx, p.request("cancel", it), it.Token, subject.Env{}, c)
+	if _, refused := domain.AsError(err); err != nil && !refused {
+		return fmt.Errorf("cancelling the erasure of a linked record: %w", err)
+	}
+	return nil
 }
 
 func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) error {

@@ -146,7 +146,7 @@ func (s *API) erase(ctx context.Context, c *call, in *withBody[ErasureBody]) (*e
 		return nil, err
 	}
 	if s.Erasures != nil {
-		if err := s.Erasures.OrderLinked(ctx, in.Token, id); err != nil {
+		if err := s.Erasures.TakeAlong(ctx, in.Token, id); err != nil {
 			s.Logger.WarnContext(ctx, "linked records are not closed yet: the erasure will", "request", c.id.String(), "error", err)
 		}
 		s.Erasures.Wake()
@@ -248,7 +248,9 @@ func (s *API) cancelErasure(ctx context.Context, c *call, in *onErasure[CancelBo
 		return nil, err
 	}
 	if s.Erasures != nil {
-		s.Erasures.Wake()
+		if err := s.Erasures.TakeAlong(ctx, in.Token, in.Erasure); err != nil {
+			s.Logger.WarnContext(ctx, "linked records are not open again yet: they will be when it would have been due", "request", c.id.String(), "error", err)
+		}
 	}
 	answer, err := s.erasureOf(ctx, in.Token, in.Erasure, out)
 	if err == nil {

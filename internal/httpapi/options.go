@@ -100,8 +100,8 @@ type Views interface {
 type Erasures interface {
 	// Wake tells it that something was ordered.
 	Wake()
-	// OrderLinked orders the erasure of the records that go along.
-	OrderLinked(ctx context.Context, token domain.Token, id domain.ID) error
+	// TakeAlong lets the records that go along follow: ordered, or called off.
+	TakeAlong(ctx context.Context, token domain.Token, id domain.ID) error
 	// Trouble is why an erasure does not get on, "" when nothing is wrong.
 	Trouble(token domain.Token, id domain.ID) string
 }
