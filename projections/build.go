@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"lethe/eventstore"
 )
@@ -32,6 +34,9 @@ type build struct {
 	done   uint64
 	keep   bool // CURRENT may name the file: it is not ours to remove
 	err    error
+
+	settled atomic.Uint64 // up to where the file is written in bulk, with nothing left in it of what was deleted
+	over    atomic.Bool   // the file is removed, or live
 }
 
 // adoption hands a build to its view's goroutine.
@@ -127,8 +132,7 @@ func (r *Runner) total() uint64 {
 func (r *Runner) rebuildAll(ctx context.Context, views []*view, report func(*build)) error {
 	builds := make([]*build, len(views))
 	for i, v := range views {
-		builds[i] = &build{view: v, number: v.next, doing: "rebuilding", in: make(chan *chunk, 4)}
-		v.next++
+		builds[i] = r.newBuild(v, "rebuilding")
 		builds[i].create(ctx)
 		report(builds[i])
 	}
@@ -141,9 +145,68 @@ func (r *Runner) rebuildAll(ctx context.Context, views []*view, report func(*bui
 	var errs []error
 	for _, b := range builds {
 		b.end()
+		r.forget(b)
 		errs = append(errs, b.err)
 	}
 	return errors.Join(errs...)
+}
+
+// newBuild begins a build of a view. The caller holds building.
+func (r *Runner) newBuild(v *view, doing string) *build {
+	b := &build{view: v, number: v.next, doing: doing, in: make(chan *chunk, 4)}
+	v.next++
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.builds = append(r.builds, b)
+	return b
+}
+
+// forget ends a build: its file is removed, or live.
+func (r *Runner) forget(b *build) {
+	b.over.Store(true)
+	r.mu.Lock()
+	r.builds = slices.DeleteFunc(r.builds, func(o *build) bool { return o == b })
+	r.mu.Unlock()
+	b.tell()
+}
+
+// buildsOf lists a view's builds under way.
+func (r *Runner) buildsOf(v *view) []*build {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(r.builds), func(b *build) bool { return b.view != v })
+}
+
+// settle notes how far the file is written. Bulk mode has no journal: what
+// was deleted is overwritten by then.
+func (b *build) settle() {
+	b.settled.Store(uint64(b.file.at.position))
+	b.tell()
+}
+
+// tell wakes whoever waits for the build.
+func (b *build) tell() {
+	b.view.mu.Lock()
+	defer b.view.mu.Unlock()
+	b.view.announce()
+}
+
+// await waits until the build's file holds nothing that was erased up to a
+// position, or is no more.
+func (b *build) await(ctx context.Context, position eventstore.Position) error {
+	for {
+		b.view.mu.Lock()
+		changed := b.view.changed
+		b.view.mu.Unlock()
+		if b.over.Load() || b.settled.Load() >= uint64(position) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for a file that is being built (%s): %w", b.doing, ctx.Err())
+		}
+	}
 }
 
 func (b *build) create(ctx context.Context) {
@@ -225,7 +288,9 @@ func (b *build) drain(report func(*build)) {
 		pending += c.seen
 		err := b.file.take(c)
 		if err == nil && pending >= bulkEvents {
-			err, pending = b.file.commit(), 0
+			if err, pending = b.file.commit(), 0; err == nil {
+				b.settle()
+			}
 			report(b)
 		}
 		b.fail(err)
@@ -265,6 +330,7 @@ func (b *build) seal(ctx context.Context) error {
 	if err := f.commit(); err != nil {
 		return err
 	}
+	b.settle()
 	if err := b.view.dir.hook("build.loaded"); err != nil {
 		return err
 	}
@@ -328,9 +394,12 @@ func (v *view) exchange(ctx context.Context, b *build) error {
 // durable by then, so what goes wrong with the old file is only reported.
 func (v *view) replace(ctx context.Context, f *file, number int, fresh *reader) {
 	oldFile, oldNumber := v.file, v.number
-	v.file, v.number = f, number
+	v.file, v.number, v.cleaned = f, number, f.at.position
 	v.mu.Lock()
 	old := v.reader
+	if old != nil {
+		v.former = append(slices.DeleteFunc(v.former, (*reader).isGone), old)
+	}
 	v.reader, v.position, v.err = fresh, f.at.position, nil
 	v.announce()
 	v.mu.Unlock()

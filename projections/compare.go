@@ -45,6 +45,7 @@ func (r *Runner) Compare(ctx context.Context, name string, progress func(Progres
 	if err != nil {
 		return err
 	}
+	defer r.forget(b)
 	b.fail(r.compareWith(ctx, b, report))
 	return errors.Join(b.err, b.discard())
 }
@@ -56,10 +57,12 @@ func (r *Runner) foldAside(ctx context.Context, v *view, progress func(Progress)
 		return nil, ctx.Err()
 	}
 	defer func() { <-r.building }()
-	b := &build{view: v, number: v.next, doing: "comparing", in: make(chan *chunk, 4)}
-	v.next++
+	b := r.newBuild(v, "comparing")
 	b.create(ctx)
 	r.load(ctx, []*build{b}, r.teller(progress))
+	if b.err != nil {
+		r.forget(b)
+	}
 	return b, b.err
 }
 
@@ -90,6 +93,7 @@ func (r *Runner) compareWith(ctx context.Context, b *build, report func(Differen
 	if err := f.commit(); err != nil {
 		return err
 	}
+	b.settle()
 	if err := r.WaitFor(ctx, v.projection.Name(), f.at.position); err != nil {
 		return err
 	}

@@ -114,10 +114,11 @@ func (d directory) point(n int) error {
 	return d.hook("swap.synced")
 }
 
-// removeFile removes a database file with what SQLite keeps beside it.
+// removeFile removes a database file with what SQLite keeps beside it. The
+// file itself goes last: while anything is left of it, it is found.
 func removeFile(path string) error {
 	var errs []error
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, suffix := range []string{"-wal", "-shm", "-journal", ""} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("removing an old view file: %w", err))
 		}

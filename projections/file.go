@@ -185,6 +185,25 @@ func (f *file) index() error {
 	return nil
 }
 
+// errBusy: somebody reads what the write-ahead log has.
+var errBusy = errors.New("moving the write-ahead log into the file: it is being read")
+
+// scrub leaves nothing in the file, or beside it, of what was deleted. It does
+// not wait for readers long: errBusy.
+func (f *file) scrub() error {
+	if _, err := f.conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 50"); err != nil {
+		return fmt.Errorf("setting how long to wait: %w", err)
+	}
+	err := f.flushWAL()
+	if _, again := f.conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 10000"); again != nil {
+		err = errors.Join(err, fmt.Errorf("setting how long to wait: %w", again))
+	}
+	if err != nil {
+		return err
+	}
+	return f.hook("file.scrubbed")
+}
+
 // flushWAL moves everything into the main file, so that it stands alone.
 func (f *file) flushWAL() error {
 	var busy, frames, moved int
@@ -193,7 +212,7 @@ func (f *file) flushWAL() error {
 		return fmt.Errorf("moving the write-ahead log into the file: %w", err)
 	}
 	if busy != 0 {
-		return errors.New("moving the write-ahead log into the file: it is busy")
+		return errBusy
 	}
 	return nil
 }

@@ -17,6 +17,8 @@ type reader struct {
 	db   *sql.DB
 	path string
 
+	gone chan struct{} // closed when it has ended
+
 	mu      sync.Mutex
 	users   int
 	retired bool
@@ -30,7 +32,7 @@ func openReader(path string) (*reader, error) {
 	}
 	db.SetMaxOpenConns(readers)
 	db.SetMaxIdleConns(readers)
-	return &reader{db: db, path: path}, nil
+	return &reader{db: db, path: path, gone: make(chan struct{})}, nil
 }
 
 func (r *reader) enter() {
@@ -63,7 +65,17 @@ func (r *reader) end() error {
 	if r.remove {
 		err = errors.Join(err, removeFile(r.path))
 	}
+	close(r.gone)
 	return err
+}
+
+func (r *reader) isGone() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 // Querier is one consistent state of a view.

@@ -76,6 +76,7 @@ type Runner struct {
 
 	building chan struct{} // held by the one rebuild under way
 	mu       sync.Mutex
+	builds   []*build // under way, also those that become no live file
 	closed   bool
 }
 

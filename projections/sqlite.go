@@ -32,9 +32,9 @@ func dsn(path string, m mode) string {
 	pragmas := []string{"busy_timeout(10000)", "temp_store(memory)"}
 	switch m {
 	case follow:
-		pragmas = append(pragmas, "journal_mode(wal)", "synchronous(normal)", "wal_autocheckpoint(4000)", "cache_size(-8192)")
+		pragmas = append(pragmas, "secure_delete(1)", "journal_mode(wal)", "synchronous(normal)", "wal_autocheckpoint(4000)", "cache_size(-8192)")
 	case bulk:
-		pragmas = append(pragmas, "journal_mode(off)", "synchronous(off)", "locking_mode(exclusive)", "cache_size(-131072)")
+		pragmas = append(pragmas, "secure_delete(1)", "journal_mode(off)", "synchronous(off)", "locking_mode(exclusive)", "cache_size(-131072)")
 	case read:
 		pragmas = append(pragmas, "query_only(1)", "cache_size(-4096)")
 	}
@@ -121,18 +121,21 @@ func connect(ctx context.Context, path string, m mode) (*sql.DB, *sql.Conn, erro
 	return db, conn, nil
 }
 
-// checkPragmas makes sure that what durability rests on was really set.
+// checkPragmas makes sure that what durability and erasure rest on was really set.
 func checkPragmas(ctx context.Context, conn *sql.Conn) error {
 	var journal string
-	var sync int
+	var sync, overwrites int
 	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&journal); err != nil {
 		return err
 	}
 	if err := conn.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&sync); err != nil {
 		return err
 	}
-	if journal != "wal" || sync != 1 {
-		return fmt.Errorf("journal mode %s and synchronous %d instead of wal and 1", journal, sync)
+	if err := conn.QueryRowContext(ctx, "PRAGMA secure_delete").Scan(&overwrites); err != nil {
+		return err
+	}
+	if journal != "wal" || sync != 1 || overwrites != 1 {
+		return fmt.Errorf("journal mode %s, synchronous %d and secure_delete %d instead of wal, 1 and 1", journal, sync, overwrites)
 	}
 	return nil
 }

@@ -21,14 +21,17 @@ type view struct {
 	repair     chan<- string
 	in         chan *chunk
 	adopt      chan adoption
+	scrub      chan scrub
 
-	file   *file               // nil: there is none to write to; the goroutine's own
-	number int                 // of the live file, 0 for none
-	next   int                 // number of the next build; under Runner.building
-	seen   eventstore.Position // how far the feed has come
+	file    *file               // nil: there is none to write to; the goroutine's own
+	number  int                 // of the live file, 0 for none
+	next    int                 // number of the next build; under Runner.building
+	seen    eventstore.Position // how far the feed has come
+	cleaned eventstore.Position // up to where nothing deleted is left in the file; the goroutine's own
 
 	mu       sync.Mutex
 	reader   *reader
+	former   []*reader           // of exchanged files; some may have ended
 	position eventstore.Position // of what readers see
 	err      error               // why it stopped
 	rebuild  *Progress
@@ -46,7 +49,7 @@ func (r *Runner) openView(ctx context.Context, p Projection) (*view, error) {
 		return nil, err
 	}
 	v := &view{
-		projection: p, dir: dir, report: r.opts.Report, repair: r.repair, in: make(chan *chunk, 2), adopt: make(chan adoption),
+		projection: p, dir: dir, report: r.opts.Report, repair: r.repair, in: make(chan *chunk, 2), adopt: make(chan adoption), scrub: make(chan scrub),
 		log: r.opts.Logger.With(slog.String("view", p.Name())), changed: make(chan struct{}),
 	}
 	live, broken := dir.live()
@@ -122,9 +125,11 @@ func (v *view) run(ctx context.Context) {
 	for {
 		select {
 		case c := <-v.in:
-			v.take(ctx, c)
+			v.take(c)
 		case a := <-v.adopt:
 			a.done <- v.exchange(ctx, a.build)
+		case s := <-v.scrub:
+			s.done <- v.clean(s.position)
 		case <-ctx.Done():
 			return
 		}
@@ -132,7 +137,7 @@ func (v *view) run(ctx context.Context) {
 }
 
 // take applies one batch in one transaction.
-func (v *view) take(ctx context.Context, c *chunk) {
+func (v *view) take(c *chunk) {
 	v.seen = c.last.position
 	if v.file == nil {
 		return
@@ -151,8 +156,13 @@ func (v *view) take(ctx context.Context, c *chunk) {
 		v.mu.Unlock()
 		return
 	}
+	v.giveUp(err)
+}
+
+// giveUp closes the file after a failure.
+func (v *view) giveUp(err error) {
 	if closing := v.file.close(); closing != nil {
-		v.log.ErrorContext(ctx, "closing the failed view's file", slog.Any("error", closing))
+		v.log.Error("closing the failed view's file", slog.Any("error", closing))
 	}
 	v.file = nil
 	v.fail(err)

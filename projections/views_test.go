@@ -21,12 +21,13 @@ import (
 	"lethe/projections/accesses"
 	"lethe/projections/consents"
 	"lethe/projections/customers"
+	"lethe/projections/erasures"
 	"lethe/projections/history"
 	"lethe/projections/imports"
 )
 
 func allViews() []projections.Projection {
-	return []projections.Projection{customers.View{}, consents.View{}, history.View{}, accesses.View{}, imports.View{}}
+	return []projections.Projection{customers.View{}, consents.View{}, history.View{}, accesses.View{}, imports.View{}, erasures.View{}}
 }
 
 type drawn struct{ *rapid.T }

@@ -8,6 +8,7 @@ import (
 	"lethe/projections/accesses"
 	"lethe/projections/consents"
 	"lethe/projections/customers"
+	"lethe/projections/erasures"
 	"lethe/projections/history"
 	"lethe/projections/imports"
 )
@@ -20,10 +21,11 @@ type Views struct {
 	History   history.Queries
 	Accesses  accesses.Queries
 	Imports   imports.Queries
+	Erasures  erasures.Queries
 }
 
 func allViews() []projections.Projection {
-	return []projections.Projection{customers.View{}, consents.View{}, history.View{}, accesses.View{}, imports.View{}}
+	return []projections.Projection{customers.View{}, consents.View{}, history.View{}, accesses.View{}, imports.View{}, erasures.View{}}
 }
 
 func viewMark(ctx context.Context, dir string) eventstore.Position {
@@ -42,6 +44,6 @@ func (a *App) openViews(ctx context.Context, dir string) (*Views, error) {
 		Runner:    runner,
 		Customers: customers.Queries{Source: runner}, Consents: consents.Queries{Source: runner},
 		History: history.Queries{Source: runner}, Accesses: accesses.Queries{Source: runner},
-		Imports: imports.Queries{Source: runner},
+		Imports: imports.Queries{Source: runner}, Erasures: erasures.Queries{Source: runner},
 	}, nil
 }

@@ -27,6 +27,15 @@ func Claims() []string {
 	)
 }
 
+// Erasures are the stored names of what erasures and closed groups fold from.
+func Erasures() []string {
+	return projections.Types(
+		(*subject.ErasureOrdered)(nil), (*subject.ErasureCancelled)(nil), (*subject.ErasureStarted)(nil),
+		(*subject.ErasureStopped)(nil), (*subject.ErasureCompleted)(nil), (*subject.ErasureReapplied)(nil),
+		(*subject.LifecycleOpened)(nil),
+	)
+}
+
 // empty makes an event of a stored name to read facts into; nil for a name
 // that is kept in no table of facts.
 func empty(name string) domain.Event {
@@ -37,6 +46,8 @@ func empty(name string) domain.Event {
 		&subject.Objected{}, &subject.ObjectionOverridden{}, &subject.ObjectionUpheld{}, &subject.ObjectionWithdrawn{},
 		&subject.RestrictionPlaced{}, &subject.RestrictionLifted{}, &subject.HoldPlaced{}, &subject.HoldReleased{},
 		&subject.LinkProposed{}, &subject.LinkAccepted{}, &subject.LinkUndone{},
+		&subject.ErasureOrdered{}, &subject.ErasureCancelled{}, &subject.ErasureStarted{}, &subject.ErasureStopped{},
+		&subject.ErasureCompleted{}, &subject.ErasureReapplied{}, &subject.LifecycleOpened{},
 	} {
 		if e.EventType().Name == name {
 			return e
