@@ -225,7 +225,7 @@ func (d *decision) startErasure(c StartErasure) ([]domain.Event, error) {
 	}
 	var events []domain.Event
 	for _, g := range groups {
-		if g.Outcome == Trim {
+		if g.Outcome == Trim && g.Group != domain.EvidenceGroup { // of which nothing stays
 			kept, err := d.reseal(c.Erasure, g)
 			if err != nil {
 				return nil, err

@@ -132,7 +132,7 @@ func TestWeighing(t *testing.T) {
 		},
 		"there is no consent to show": {
 			given(record("service", "name", "Jo")), groups(domain.EvidenceGroup), "", evidence("P3Y"),
-			subject.Weighed{Group: "evidence", Outcome: subject.Erase, Ground: subject.NotNecessary},
+			subject.Weighed{Group: "evidence", Outcome: subject.Trim, Ground: subject.NotNecessary},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

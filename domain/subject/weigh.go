@@ -128,7 +128,9 @@ func (s *scale) holdsOn(g domain.Name) []OutsideHold {
 }
 
 // evidenceGroup: what shows that consent was given outlives the consent to the
-// end of limitation; where none was ever given there is nothing to show.
+// end of limitation; where none was ever given there is nothing to show. What
+// goes is what was recorded so far: why a hold is released or a person comes
+// back is evidence of something later.
 func (s *scale) evidenceGroup() Weighed {
 	w := Weighed{Group: domain.EvidenceGroup}
 	var last time.Time
@@ -139,7 +141,7 @@ func (s *scale) evidenceGroup() Weighed {
 		}
 	}
 	if last.IsZero() || s.evidence == "" {
-		w.Outcome, w.Ground = Erase, s.because(NotNecessary)
+		w.Outcome, w.Ground = Trim, s.because(NotNecessary)
 		return w
 	}
 	if s.scope.Everything {
@@ -149,7 +151,7 @@ func (s *scale) evidenceGroup() Weighed {
 		w.Outcome, w.Rule, w.Until = Keep, KeptAsEvidence, until
 		return w
 	}
-	w.Outcome, w.Ground = Erase, s.because(NotNecessary)
+	w.Outcome, w.Ground = Trim, s.because(NotNecessary)
 	return w
 }
 

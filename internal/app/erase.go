@@ -29,17 +29,17 @@ func (a *App) openErasures() {
 type todo struct{ erasures.Queries }
 
 func (t todo) Due(ctx context.Context, now time.Time, limit int) ([]erasure.Item, error) {
-	rows, err := t.Queries.Due(ctx, now, limit)
+	rows, err := t.Queries.Due(ctx, now, 0, limit)
 	return itemsOf(rows), err
 }
 
 func (t todo) Started(ctx context.Context, limit int) ([]erasure.Item, error) {
-	rows, err := t.Queries.Started(ctx, limit)
+	rows, err := t.Queries.Started(ctx, 0, limit)
 	return itemsOf(rows), err
 }
 
 func (t todo) Waiting(ctx context.Context, now time.Time, limit int) ([]domain.Token, error) {
-	rows, err := t.Queries.Waiting(ctx, now, limit)
+	rows, err := t.Queries.Waiting(ctx, now, erasures.Cursor{}, limit)
 	var tokens []domain.Token
 	for _, r := range rows {
 		tokens = append(tokens, r.Token)
@@ -47,10 +47,10 @@ func (t todo) Waiting(ctx context.Context, now time.Time, limit int) ([]domain.T
 	return tokens, err
 }
 
-func itemsOf(rows []erasures.Row) []erasure.Item {
+func itemsOf(rows []erasures.Erasure) []erasure.Item {
 	items := make([]erasure.Item, len(rows))
 	for i, r := range rows {
-		items[i] = erasure.Item{Token: r.Token, Erasure: r.Erasure}
+		items[i] = erasure.Item{Token: r.Token, Erasure: r.ID}
 	}
 	return items
 }
@@ -96,7 +96,8 @@ func (a *App) requeue(ctx context.Context, rec domain.Recorded) error {
 	if err != nil {
 		return err
 	}
-	return a.Erasures.Requeue(ctx, token)
+	_, err = a.Erasures.Requeue(ctx, token)
+	return err
 }
 
 // reopen makes the keys of a new lifecycle, in case that its command was cut

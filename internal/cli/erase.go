@@ -281,6 +281,8 @@ func happens(e *httpapi.Erasure, g *subject.Weighed) string {
 		return "erased"
 	case g.Outcome == subject.Erase:
 		return "goes"
+	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup:
+		return "what was recorded so far goes"
 	case g.Outcome == subject.Trim && len(g.Values) == 0:
 		return "superseded values go"
 	case g.Outcome == subject.Trim:

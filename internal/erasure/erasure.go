@@ -151,9 +151,11 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	for _, token := range waiting {
-		if err := p.Requeue(ctx, token); err != nil {
+		ordered, err := p.Requeue(ctx, token)
+		if err != nil {
 			return false, err
 		}
+		more = more || ordered
 	}
 	due, err := p.Todo.Due(ctx, now, batch)
 	if err != nil {
@@ -171,7 +173,7 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	done, err := p.finish(ctx, union(began, open))
-	return done > 0 || len(waiting) > 0, err
+	return more || done > 0 || len(began) > 0, err
 }
 
 // union keeps the order and drops repeats.

@@ -161,6 +161,7 @@ func (w *world) declare() {
 		return catalogue.DeclarePurpose{PurposeDeclared: catalogue.PurposeDeclared{
 			ID: id, Controllers: []domain.Name{"acme"}, Basis: basis, Fields: fields, Retention: "P3Y", Keeps: keeps,
 			RetentionStart: catalogue.FromCollection, DPV: "dpv:CustomerCare",
+			InForce: time.Now().UTC().AddDate(-10, 0, 0),
 		}}
 	}
 	_, err := w.Ledger.Declare(ctx, w.req(),

@@ -119,13 +119,18 @@ func TestPitfall19AHoldIsHonouredAndReleased(t *testing.T) {
 	require.True(t, w.read(a)["name=Ada Lovelace"], "held")
 	require.True(t, w.read(a)["email=<erased>"])
 
-	require.NoError(t, w.Requeue(ctx, a))
+	ordered, err := w.Requeue(ctx, a)
+	require.NoError(t, err)
+	require.False(t, ordered)
 	w.settleAll()
 	require.True(t, w.read(a)["name=Ada Lovelace"], "still held")
 
 	w.do(a, subject.ReleaseHold{Hold: hold})
-	require.NoError(t, w.Requeue(ctx, a))
-	require.NoError(t, w.Requeue(ctx, a))
+	for _, first := range []bool{true, false} {
+		ordered, err = w.Requeue(ctx, a)
+		require.NoError(t, err)
+		require.Equal(t, first, ordered)
+	}
 	w.settleAll()
 	require.True(t, w.read(a)["name=<erased>"])
 	list := w.state(a).Erasures()

@@ -137,11 +137,11 @@ func scopeOf(o *subject.ErasureOrdered) subject.Scope {
 
 // Requeue orders the erasure of what an earlier one had to leave, as far as
 // nothing keeps it any more: a hold was released, a duty has ended.
-func (p *Process) Requeue(ctx context.Context, token domain.Token) error {
+func (p *Process) Requeue(ctx context.Context, token domain.Token) (ordered bool, err error) {
 	p.init()
 	s, err := p.Ledger.Subject(ctx, token)
 	if err != nil {
-		return fmt.Errorf("reading the record: %w", err)
+		return false, fmt.Errorf("reading the record: %w", err)
 	}
 	byErasure := map[domain.ID][]domain.Name{}
 	var order []domain.ID
@@ -153,30 +153,32 @@ func (p *Process) Requeue(ctx context.Context, token domain.Token) error {
 	}
 	for _, id := range order {
 		e, _ := s.Erasure(id)
-		if err := p.requeue(ctx, token, &e, byErasure[id]); err != nil {
-			return err
+		did, err := p.requeue(ctx, token, &e, byErasure[id])
+		if err != nil {
+			return ordered, err
 		}
+		ordered = ordered || did
 	}
-	return nil
+	return ordered, nil
 }
 
-func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Erasure, groups []domain.Name) error {
+func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Erasure, groups []domain.Name) (bool, error) {
 	linked := e.Ordered.Linked
 	if e.Ordered.Of != "" {
 		linked = []domain.Token{e.Ordered.Of}
 	}
 	weighed, err := p.Ledger.WeighErasure(ctx, token, subject.Scope{Groups: groups}, e.Ordered.Ground, linked)
 	if err != nil {
-		return fmt.Errorf("weighing what had to stay: %w", err)
+		return false, fmt.Errorf("weighing what had to stay: %w", err)
 	}
 	var free []domain.Name
 	for _, w := range weighed {
-		if w.Outcome == subject.Erase {
+		if w.Outcome == subject.Erase || w.Outcome == subject.Trim {
 			free = append(free, w.Group)
 		}
 	}
 	if free == nil {
-		return nil
+		return false, nil
 	}
 	slices.Sort(free)
 	it := Item{token, derived(e.ID, free)}
@@ -185,13 +187,13 @@ func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Er
 		Linked: linked, Follows: e.ID, By: subject.Controller,
 	})
 	if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict {
-		return nil // another erasure is under way: this comes after it
+		return false, nil // another erasure is under way: this comes after it
 	}
 	if err != nil {
-		return fmt.Errorf("ordering the erasure of what had to stay: %w", err)
+		return false, fmt.Errorf("ordering the erasure of what had to stay: %w", err)
 	}
 	p.Wake()
-	return nil
+	return true, nil
 }
 
 // derived names the erasure of what another one had to leave: the same for

@@ -30,7 +30,7 @@ type Options struct {
 	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
 	Audit   Auditor   // nil = the ledger is not verified here
 	// Erasures carries out what is ordered; nil = orders wait for a process that does.
-	Erasures Erasures
+	Erasures Eraser
 	// Grace is how long an erasure can be cancelled unless its order says otherwise.
 	Grace time.Duration
 	Spool string // directory for uploads under way, encrypted; "" = the system's
@@ -96,8 +96,8 @@ type Views interface {
 	Rebuild(ctx context.Context, progress func(projections.Progress), views ...string) error
 }
 
-// Erasures is the process that carries out erasures.
-type Erasures interface {
+// Eraser is the process that carries out erasures.
+type Eraser interface {
 	// Wake tells it that something was ordered.
 	Wake()
 	// TakeAlong lets the records that go along follow: ordered, or called off.

@@ -108,17 +108,24 @@ func trimmed(s *subject.State, env subject.Env, id domain.ID) (groups []domain.N
 
 // renew gives the groups a new key, unless they have got one.
 func (l *Ledger) renew(ctx context.Context, token domain.Token, groups []domain.Name, ready *[]domain.Name) error {
+	have, err := l.liveKeys(ctx, token)
+	if err != nil {
+		return err
+	}
 	var wanted []keyring.Compartment
 	for _, g := range groups {
-		if !slices.Contains(*ready, g) {
+		if slices.Contains(*ready, g) {
+			continue
+		}
+		*ready = append(*ready, g)
+		if slices.ContainsFunc(have, func(k subject.LiveKey) bool { return k.Group == g }) { // else there is nothing to part from
 			wanted = append(wanted, keyring.Compartment{Owner: token.Stream(), Group: g})
-			*ready = append(*ready, g)
 		}
 	}
 	if wanted == nil {
 		return nil
 	}
-	_, err := l.keys.ProvisionNext(ctx, wanted)
+	_, err = l.keys.ProvisionNext(ctx, wanted)
 	return provisioning(err)
 }
 
