@@ -178,7 +178,8 @@ func (w *world) destroy(people int) {
 			}
 		}
 		require.NotEmpty(w.t, some)
-		require.NoError(w.t, w.app.Keys.Destroy(context.Background(), some, "erasure"))
+		_, err = w.app.Keys.Destroy(context.Background(), "erasure", keyring.Destruction{Keys: some})
+		require.NoError(w.t, err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/eventstore"
+	"lethe/internal/keyring"
 )
 
 var ctx = context.Background()
@@ -123,7 +124,8 @@ func TestValuesOfOlderVersions(t *testing.T) {
 
 	infos, err := k.Keys(ctx, "subject-saaaa")
 	require.NoError(t, err)
-	require.NoError(t, k.Destroy(ctx, infos, "erasure"))
+	_, err = k.Destroy(ctx, "erasure", keyring.Destruction{Keys: infos})
+	require.NoError(t, err)
 	v, err = now.OpenValue(ctx, k, sealed)
 	require.NoError(t, err)
 	require.Equal(t, personal.Erased, v.State())

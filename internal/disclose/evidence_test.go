@@ -219,7 +219,8 @@ func (h *house) erase(token domain.Token, groups ...domain.Name) {
 		}
 	}
 	require.Len(h.t, of, len(groups))
-	require.NoError(h.t, h.keys.Destroy(h.ctx, of, "erasure"))
+	_, err = h.keys.Destroy(h.ctx, "erasure", keyring.Destruction{Keys: of})
+	require.NoError(h.t, err)
 }
 
 func TestEvidenceAfterErasure(t *testing.T) {

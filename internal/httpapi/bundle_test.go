@@ -266,7 +266,8 @@ func TestABundleTellsWhatHasNoKey(t *testing.T) {
 	require.NoError(t, err)
 	for _, k := range keys {
 		if k.Compartment.Group == "contact" {
-			require.NoError(t, w.app.Keys.Destroy(t.Context(), []keyring.KeyInfo{k}, "erasure"))
+			_, err := w.app.Keys.Destroy(t.Context(), "erasure", keyring.Destruction{Keys: []keyring.KeyInfo{k}})
+			require.NoError(t, err)
 		}
 	}
 	a := w.bundle(token, ask).is(200)

@@ -8,6 +8,7 @@ import (
 
 	"lethe/domain/principal"
 	"lethe/internal/httpapi"
+	"lethe/internal/keyring"
 )
 
 // served is a person whose data may be used for service.
@@ -245,7 +246,8 @@ func TestErasedIsAMarker(t *testing.T) {
 		keys, err := w.app.Keys.Keys(t.Context(), owner)
 		require.NoError(t, err)
 		require.NotEmpty(t, keys)
-		require.NoError(t, w.app.Keys.Destroy(t.Context(), keys, "erasure"))
+		_, err = w.app.Keys.Destroy(t.Context(), "erasure", keyring.Destruction{Keys: keys})
+		require.NoError(t, err)
 	}
 	destroy("controller-acme")
 	controller := w.do("GET", "/v1/catalogue/controllers/acme", nil).is(200)

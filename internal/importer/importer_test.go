@@ -186,7 +186,8 @@ func TestErasedGroupsAreRefused(t *testing.T) {
 		}
 	}
 	require.Len(t, contact, 1)
-	require.NoError(t, w.keys.Destroy(context.Background(), contact, "erasure"))
+	_, err = w.keys.Destroy(context.Background(), "erasure", keyring.Destruction{Keys: contact})
+	require.NoError(t, err)
 	rep := w.csv(people, strings.NewReplacer("London", "Turin", "Ada Lovelace", "Ada King").Replace(ada))
 	require.Equal(t, []importing.Refusal{{Table: "people", Row: 1, Field: "address.city", Rule: ruleErased}}, rep.Refusals)
 	s = w.who(catalogue.LookupExternalID, "1")

@@ -138,9 +138,11 @@ func (k *Keyring) fencedState(ctx context.Context, id KeyID) (KeyState, error) {
 
 // Fence says that a key was destroyed, why and when.
 type Fence struct {
-	Key   KeyInfo
-	Cause domain.Name
-	At    time.Time
+	Key         KeyInfo
+	Fingerprint [32]byte // zero when the key was lost before
+	Erasure     domain.ID
+	Cause       domain.Name
+	At          time.Time
 }
 
 var errStop = errors.New("enough")
@@ -158,11 +160,8 @@ func (k *Keyring) Fences(ctx context.Context) iter.Seq2[Fence, error] {
 			if k.wrongMAC(f.mac, f.message(), macSize) != "" {
 				return &IntegrityError{Table: "fences", Row: "the MAC of the fence of key " + f.id.String() + " is wrong"}
 			}
-			of := Fence{
-				Key:   KeyInfo{Compartment: f.c, Generation: f.generation, ID: f.id, Fenced: true},
-				Cause: f.cause, At: time.UnixMicro(f.at).UTC(),
-			}
-			if !yield(of, nil) {
+			d := f.destroyed()
+			if !yield(Fence{Key: d.Key, Fingerprint: d.Fingerprint, Erasure: d.Erasure, Cause: f.cause, At: d.At}, nil) {
 				return errStop
 			}
 			return nil

@@ -34,7 +34,7 @@ func TestKeyStatesAreTheOutcomesOfOpening(t *testing.T) {
 		require.Equal(t, want, states)
 	}
 	check(0, KeyLive)
-	require.NoError(t, k.Destroy(t.Context(), of[7:8], "erasure"))
+	end(t, k, of[7])
 	check(7, KeyFenced)
 
 	other := of[8]
@@ -68,7 +68,7 @@ func TestKeyStatesAreTheOutcomesOfOpening(t *testing.T) {
 	// Nor does a destroyed key that was put back live.
 	row, err = k.generation(of[42].Compartment, 1)
 	require.NoError(t, err)
-	require.NoError(t, k.Destroy(t.Context(), of[42:43], "erasure"))
+	end(t, k, of[42])
 	require.NoError(t, k.updateRow(&row))
 	check(42, KeyFenced)
 	_, err = k.writer.exec("UPDATE fences SET at = at + 1 WHERE key_id = ?", of[7].ID[:])
@@ -93,9 +93,9 @@ func TestFences(t *testing.T) {
 		key := one(t, k, compartment(i))
 		info := KeyInfo{Compartment: compartment(i), Generation: 1, ID: key.ID()}
 		if i%2 == 0 {
-			require.NoError(t, k.Destroy(t.Context(), []KeyInfo{info}, "erasure"))
+			done := end(t, k, info)[0]
 			info.Fenced = true
-			want = append(want, Fence{Key: info, Cause: "erasure", At: at})
+			want = append(want, Fence{Key: info, Fingerprint: done.Fingerprint, Cause: "erasure", At: at})
 		}
 	}
 	var got []Fence

@@ -137,17 +137,21 @@ func (c *cache) putFenced(owner string, groups map[domain.Name]bool, version uin
 	c.fenced[owner] = fencedGroups{groups: groups, read: now}
 }
 
-// destroy wipes the keys that are here and starts a new version.
-func (c *cache) destroy(ids []KeyID) {
+// change wipes the keys that are here and were destroyed, forgets which key of
+// a renewed compartment is live, and starts a new version.
+func (c *cache) change(gone []KeyID, renewed []Compartment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.version++
 	clear(c.fenced)
-	for _, id := range ids {
+	for _, id := range gone {
 		if e, ok := c.byID[id]; ok {
 			e.Value.(*cached).key.wipe() //nolint:forcetypeassert // all are
 			c.remove(e)
 		}
+	}
+	for _, of := range renewed {
+		delete(c.live, of)
 	}
 }
 

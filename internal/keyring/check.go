@@ -158,7 +158,7 @@ func (c *checking) agreement(ctx context.Context, tx *sql.Tx) error {
 			"the key was destroyed and has no fence",
 		}, {
 			`SELECT f.key_id FROM fences f JOIN keys k ON k.owner = f.owner AND k.grp = f.grp AND k.generation = f.generation
-			WHERE k.fenced = 0 OR k.key_id <> f.key_id`,
+			WHERE k.fenced = 0 AND k.key_id = f.key_id`,
 			"the fence names a key that is not destroyed",
 		},
 	} {

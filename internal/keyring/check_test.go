@@ -69,7 +69,7 @@ func fill(t testing.TB, people int) *filled {
 	for i := 0; i < len(f.refs); i += 5 {
 		h, err := part.Parse(f.refs[i].Part)
 		require.NoError(t, err)
-		require.NoError(t, k.Destroy(t.Context(), []KeyInfo{KeyOf(&h)}, "erasure"))
+		end(t, k, KeyOf(&h))
 		f.erased[i] = true
 	}
 	requireWhole(t, k)

@@ -6,101 +6,286 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"lethe/domain"
 )
 
 func (k *Keyring) epochPath() string { return filepath.Join(k.opts.EpochDir, epochFile) }
 
-// Destroy fences and deletes keys in one transaction, then clears the
-// write-ahead log, so that their bytes are in no file of the key store.
-// Afterwards nothing sealed with them opens, here at once and in other
-// processes within a second, and their compartments get no new key. cause is
-// a controlled term. Keys that are destroyed already are left as they are; a
-// key that was lost is fenced too.
+// MaxDestroy bounds the keys of one call of Destroy.
+const MaxDestroy = 65_536
+
+// Destruction says what goes for one person, or for another owner.
+type Destruction struct {
+	Erasure domain.ID
+	Token   domain.Token // whose lookup rows and claims go; "": nobody's
+	Keys    []KeyInfo
+
+	// Everything: all lookup rows and import claims of Token go, and the
+	// digests of the bodies of their creation. Else those of Fields.
+	Everything bool
+	Fields     []domain.Name
+
+	Marks Marks     // left for what goes from the lookup; none is made twice
+	Until time.Time // the end of the marks; zero: none
+}
+
+// Destroyed is one key that is gone. Lost says that there was neither a key
+// nor a fence of it, so that Fingerprint is zero: where it is, nobody knows.
+type Destroyed struct {
+	Erasure     domain.ID // that destroyed it, perhaps an earlier one
+	Key         KeyInfo
+	Fingerprint [32]byte
+	At          time.Time
+	Lost        bool
+}
+
+// Destroy ends keys for good, in this order: the erasure journal is written;
+// in one transaction keys are deleted, fences set and marks left; the rows of
+// the people go from the lookup file; the write-ahead logs are cut, so that
+// nothing of it is in any file. Afterwards what was sealed with the keys does
+// not open, here at once and in other processes within a second, and a
+// compartment whose newest key is among them gets no new one until Reopen.
+// cause is a controlled term.
 //
-// Errors: *IncompleteError when the fences stand but the old bytes may still
-// be in a file (call again); anything else means that nothing was destroyed.
-func (k *Keyring) Destroy(ctx context.Context, keys []KeyInfo, cause domain.Name) error {
-	if !cause.Valid() {
-		return errors.New("destroying keys: the cause is malformed")
+// It may be repeated, and finishes what a crash left: keys that are destroyed
+// already are answered from their fences. A claim that an import under way
+// finishes behind it stays until it is repeated.
+//
+// Errors: *IncompleteError with the keys, when the fences stand but rows of
+// the lookup, or old bytes in a file, may be there still: call again. With
+// anything else this call has destroyed nothing, but what the journal holds
+// by then is done by the next call, or by Open.
+func (k *Keyring) Destroy(ctx context.Context, cause domain.Name, of ...Destruction) ([]Destroyed, error) {
+	if err := checkDestructions(cause, of); err != nil {
+		return nil, fmt.Errorf("destroying keys: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	k.writeMu.Lock()
-	defer k.writeMu.Unlock()
-	if k.writer == nil {
-		return ErrClosed
+	done, people, err := k.destroyKeys(cause, of)
+	if err != nil {
+		return nil, fmt.Errorf("destroying keys: %w", err)
 	}
-	var seq uint64
-	err := k.writer.tx(func() error {
-		st, err := readState(k.writer, &k.secrets)
-		if err != nil {
-			return err
+	// The fences stand: what follows is no more the caller's to cancel.
+	if err := errors.Join(k.forget(context.WithoutCancel(ctx), people), k.clearLog()); err != nil {
+		return done, &IncompleteError{Err: err}
+	}
+	return done, nil
+}
+
+func checkDestructions(cause domain.Name, of []Destruction) error {
+	if !cause.Valid() {
+		return errors.New("the cause is malformed")
+	}
+	keys := 0
+	for i := range of {
+		d := &of[i]
+		if d.Token != "" && !d.Token.Valid() {
+			return errors.New("a token is malformed")
 		}
-		for _, info := range keys {
-			if err := k.destroyOne(st, info, cause); err != nil {
-				return err
+		for _, f := range d.Fields {
+			if !f.Valid() {
+				return errors.New("a field is malformed")
 			}
 		}
-		st.fenceSeq++
-		seq = st.fenceSeq
-		return writeState(k.writer, &k.secrets, st)
-	})
-	if err != nil {
-		return fmt.Errorf("destroying keys: %w", err)
+		for _, info := range d.Keys {
+			if !info.Compartment.Valid() || info.Generation == 0 {
+				return errors.New("a compartment is malformed")
+			}
+		}
+		keys += len(d.Keys)
 	}
-	ids := make([]KeyID, len(keys))
-	for i, info := range keys {
-		ids[i] = info.ID
-	}
-	k.cache.destroy(ids)
-	// Own destruction is known; one by another process in between is not.
-	k.known.CompareAndSwap(seq-1, seq)
-	if err := k.writer.truncate(); err != nil {
-		return &IncompleteError{Err: err}
+	if keys > MaxDestroy {
+		return fmt.Errorf("%d keys are more than %d", keys, MaxDestroy)
 	}
 	return nil
 }
 
-func (k *Keyring) destroyOne(st *state, info KeyInfo, cause domain.Name) error {
-	if !info.Compartment.Valid() || info.Generation == 0 {
-		return errors.New("the compartment is malformed")
-	}
-	row, err := k.generation(info.Compartment, info.Generation)
-	if errors.Is(err, sql.ErrNoRows) { // lost: fence it all the same
-		row = keyRow{c: info.Compartment, generation: info.Generation, lifecycle: 1, fenced: true, id: info.ID, wrapped: []byte{}}
-		row.mac = k.secrets.rowMAC(row.message(nil))
-		if err := k.insertFenced(&row); err != nil {
+// destroyKeys is the journal and the transaction. The people are those whose
+// rows go from the lookup file.
+func (k *Keyring) destroyKeys(cause domain.Name, of []Destruction) (done []Destroyed, people []person, err error) {
+	var written []entry
+	err = k.change(func(c *changes) error {
+		behind, err := k.catchUp(c)
+		if err != nil {
 			return err
 		}
-		st.keys.add(row.mac)
-		return k.fence(st, &row, nil, cause)
+		entries, answers, err := k.plan(cause, of)
+		if err != nil {
+			return err
+		}
+		if err := k.journalAll(c, entries); err != nil {
+			return err
+		}
+		if _, err := k.applyAll(c, entries); err != nil {
+			return err
+		}
+		done, written = answers, append(behind, entries...)
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	people = peopleOf(written)
+	for i := range of {
+		people = append(people, of[i].person())
+	}
+	return done, people, nil
+}
+
+func (d *Destruction) person() person {
+	return person{token: d.Token, everything: d.Everything, fields: d.Fields}
+}
+
+// catchUp applies what another process wrote into the journal and did not
+// live to do.
+func (k *Keyring) catchUp(c *changes) ([]entry, error) {
+	if k.journal == nil {
+		return nil, nil
+	}
+	got, err := k.journal.read(c.journal)
+	if errors.Is(err, errNoJournal) {
+		return nil, ErrJournalMissing
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if row.id != info.ID {
-		return fmt.Errorf("generation %d of the compartment has another key than %s", info.Generation, info.ID)
-	}
-	if row.fenced {
+	c.written = c.written || len(got.entries) > 0
+	c.journal = got.last
+	_, err = k.applyAll(c, got.entries)
+	return got.entries, err
+}
+
+// journalAll makes entries durable in the journal before anything happens.
+func (k *Keyring) journalAll(c *changes, entries []entry) (err error) {
+	if k.journal == nil || len(entries) == 0 {
 		return nil
 	}
-	key, err := k.unwrapLocal(&row)
-	if err != nil {
+	if c.journal, err = k.journal.append(c.journal, entries); err != nil {
 		return err
+	}
+	return k.journal.writeHead(c.journal)
+}
+
+// plan says what will be destroyed, and answers for what was before. An
+// entry is made only for what has keys that stand.
+func (k *Keyring) plan(cause domain.Name, of []Destruction) (entries []entry, answers []Destroyed, err error) {
+	at := k.opts.Now().UnixMicro()
+	planned := map[KeyID]Destroyed{}
+	for i := range of {
+		d := &of[i]
+		e := entry{erasure: d.Erasure, at: at, cause: cause, person: d.person()}
+		for _, info := range d.Keys {
+			info.Fenced = true
+			answer, twice := planned[info.ID]
+			if !twice {
+				fence, fingerprint, err := k.standing(info)
+				if err != nil {
+					return nil, nil, err
+				}
+				if fence != nil {
+					answer = fence.destroyed()
+				} else {
+					e.keys = append(e.keys, ending{key: info, fingerprint: fingerprint})
+					answer = e.destroyed(&e.keys[len(e.keys)-1])
+				}
+				planned[info.ID] = answer
+			}
+			answers = append(answers, answer)
+		}
+		if len(e.keys) > 0 {
+			entries = append(entries, e)
+		}
+	}
+	return entries, answers, k.planLive(entries, planned)
+}
+
+// planLive finds the compartments that keep a live key.
+func (k *Keyring) planLive(entries []entry, planned map[KeyID]Destroyed) error {
+	for i := range entries {
+		for j := range entries[i].keys {
+			e := &entries[i].keys[j]
+			newest, err := k.newest(e.key.Compartment)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if _, goes := planned[newest.id]; !goes && !newest.fenced {
+				e.live = newest.generation
+			}
+		}
+	}
+	return nil
+}
+
+// standing returns a key's fence, when nothing of the key is left, or else
+// its fingerprint, which is empty when there is no key that opens.
+func (k *Keyring) standing(info KeyInfo) (*fenceRow, []byte, error) {
+	row, err := k.generation(info.Compartment, info.Generation)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, nil, err
+	}
+	if err != nil || row.id != info.ID || row.fenced {
+		fence, err := k.fenceByID(info.ID)
+		return fence, nil, err
+	}
+	key, err := k.unwrapLocal(&row)
+	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) {
+		return nil, nil, nil // it is lost already, with its epoch key
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	defer key.wipe()
 	fp, _ := key.fingerprint()
-	old := row.mac
-	row.fenced, row.wrapped, row.epoch = true, []byte{}, 0
-	row.mac = k.secrets.rowMAC(row.message(nil))
-	if err := k.updateRow(&row); err != nil {
-		return err
+	return nil, fp[:], nil
+}
+
+func (k *Keyring) fenceByID(id KeyID) (*fenceRow, error) {
+	stmt, err := k.writer.stmt("SELECT " + fenceColumns + " FROM fences WHERE key_id = ?")
+	if err != nil {
+		return nil, err
 	}
-	st.keys.replace(old, row.mac)
-	return k.fence(st, &row, fp[:], cause)
+	var f fenceRow
+	err = f.scan(stmt.QueryRow(id[:]).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil //nolint:nilnil // no fence is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a fence: %w", err)
+	}
+	if k.wrongMAC(f.mac, f.message(), macSize) != "" {
+		return nil, &IntegrityError{Table: "fences", Row: "the MAC of the fence of key " + id.String() + " is wrong"}
+	}
+	return &f, nil
+}
+
+// end deletes a key and sets its fence, and reports whether the key was
+// there. A key that was lost is fenced too, also when its place has another
+// one by now.
+func (k *Keyring) end(c *changes, e *entry, of *ending) (was bool, err error) {
+	info := &of.key
+	row, err := k.generation(info.Compartment, info.Generation)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		err = k.insertLost(c, info)
+	case err == nil && row.id == info.ID && !row.fenced:
+		old := row.mac
+		row.fenced, row.wrapped, row.epoch = true, []byte{}, 0
+		row.mac = k.secrets.rowMAC(row.message(nil))
+		c.keys.replace(old, row.mac)
+		c.written = true
+		was, err = true, k.updateRow(&row)
+		c.gone = append(c.gone, info.ID)
+	}
+	if err != nil {
+		return false, err
+	}
+	return was, k.fence(c, e, of)
 }
 
 func (k *Keyring) generation(c Compartment, generation uint32) (row keyRow, err error) {
@@ -114,43 +299,58 @@ func (k *Keyring) generation(c Compartment, generation uint32) (row keyRow, err 
 	return row, k.checkRow(&row)
 }
 
-func (k *Keyring) insertFenced(row *keyRow) error {
-	_, err := k.writer.exec("INSERT INTO keys ("+keyColumns+") VALUES (?,?,?,?,1,?,0,x'',?)",
-		row.c.Owner, string(row.c.Group), int64(row.generation), int64(row.lifecycle), row.id[:], row.mac)
-	if err != nil {
-		return fmt.Errorf("fencing a lost key: %w", err)
+// insertLost makes the fenced row of a key that the key store does not have.
+func (k *Keyring) insertLost(c *changes, info *KeyInfo) error {
+	row := keyRow{c: info.Compartment, generation: info.Generation, lifecycle: 1, fenced: true, id: info.ID, wrapped: []byte{}}
+	newest, err := k.newest(info.Compartment)
+	if err == nil {
+		row.lifecycle = newest.lifecycle
+	} else if !errors.Is(err, sql.ErrNoRows) {
+		return err
 	}
+	return k.insertRow(c, &row)
+}
+
+// insertRow inserts a row of any generation and state.
+func (k *Keyring) insertRow(c *changes, row *keyRow) error {
+	row.mac = k.secrets.rowMAC(row.message(nil))
+	_, err := k.writer.exec("INSERT INTO keys ("+keyColumns+") VALUES (?,?,?,?,?,?,?,?,?)",
+		row.c.Owner, string(row.c.Group), int64(row.generation), int64(row.lifecycle), row.fenced,
+		row.id[:], int64(row.epoch), row.wrapped, row.mac)
+	if err != nil {
+		return fmt.Errorf("inserting a key: %w", err)
+	}
+	c.keys.add(row.mac)
+	c.written = true
 	return nil
 }
 
 func (k *Keyring) updateRow(row *keyRow) error {
-	n, err := k.writer.exec("UPDATE keys SET fenced = ?, epoch = ?, wrapped = ?, mac = ? WHERE owner = ? AND grp = ? AND generation = ?",
-		row.fenced, int64(row.epoch), row.wrapped, row.mac, row.c.Owner, string(row.c.Group), int64(row.generation))
+	n, err := k.writer.exec("UPDATE keys SET lifecycle = ?, fenced = ?, epoch = ?, wrapped = ?, mac = ? WHERE owner = ? AND grp = ? AND generation = ?",
+		int64(row.lifecycle), row.fenced, int64(row.epoch), row.wrapped, row.mac, row.c.Owner, string(row.c.Group), int64(row.generation))
 	if err != nil {
-		return fmt.Errorf("deleting a key: %w", err)
+		return fmt.Errorf("changing a key: %w", err)
 	}
 	if n != 1 {
-		return fmt.Errorf("deleting a key: %d rows changed", n)
+		return fmt.Errorf("changing a key: %d rows changed", n)
 	}
 	return nil
 }
 
-func (k *Keyring) fence(st *state, row *keyRow, fingerprint []byte, cause domain.Name) error {
-	if fingerprint == nil {
-		fingerprint = []byte{}
-	}
+func (k *Keyring) fence(c *changes, e *entry, of *ending) error {
 	f := fenceRow{
-		id: row.id, fingerprint: fingerprint, c: row.c, generation: row.generation,
-		cause: cause, at: k.opts.Now().UnixMicro(),
+		id: of.key.ID, fingerprint: append([]byte{}, of.fingerprint...), c: of.key.Compartment, generation: of.key.Generation,
+		erasure: e.erasure, cause: e.cause, at: e.at,
 	}
 	f.mac = k.secrets.rowMAC(f.message())
-	n, err := k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-		f.id[:], f.fingerprint, f.c.Owner, string(f.c.Group), int64(f.generation), string(f.cause), f.at, f.mac)
+	n, err := k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+		f.id[:], f.fingerprint, f.c.Owner, string(f.c.Group), int64(f.generation), f.erasure[:], string(f.cause), f.at, f.mac)
 	if err != nil {
 		return fmt.Errorf("fencing a key: %w", err)
 	}
 	if n == 1 { // else the key was put back and its first fence stands
-		st.fences.add(f.mac)
+		c.fences.add(f.mac)
+		c.written = true
 	}
 	return nil
 }

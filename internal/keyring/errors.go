@@ -20,6 +20,9 @@ var (
 	ErrEpochsMissing = errors.New("the epoch keys are missing: without them no key can be read")
 	// ErrStoreMissing: there are epoch keys but no key store.
 	ErrStoreMissing = errors.New("the key store is missing although its epoch keys are there: restore it")
+	// ErrJournalMissing: keys were destroyed that this key store may have again.
+	ErrJournalMissing = errors.New("the erasure journal is missing or older than the key store, which may hold keys that were destroyed: " +
+		"restore the journal from its other place")
 	// ErrNewer: a newer program wrote the store.
 	ErrNewer = errors.New("the key store was written by a newer program")
 	// ErrClosed: the keyring was closed.
@@ -63,12 +66,13 @@ func (e *IntegrityError) Error() string {
 	return fmt.Sprintf("key store: table %s has %d rows that do not make up the %d that were written", e.Table, e.Found, e.Want)
 }
 
-// IncompleteError says that keys were destroyed, fences stand, but their old
-// bytes may still be in the key store's files. Destroying again finishes it.
+// IncompleteError says that keys were destroyed, fences stand, but rows of the
+// lookup file, or old bytes in the files, may be there still. Destroying again
+// finishes it.
 type IncompleteError struct{ Err error }
 
 func (e *IncompleteError) Error() string {
-	return "keys were destroyed, but clearing the key store's write-ahead log is incomplete: " + e.Err.Error()
+	return "keys were destroyed, but clearing what names or held them is incomplete: " + e.Err.Error()
 }
 
 func (e *IncompleteError) Unwrap() error { return e.Err }

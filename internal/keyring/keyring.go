@@ -27,6 +27,11 @@ type Options struct {
 	EpochDir  string // epoch keys; should be in no backup
 	LookupDir string // blind index and claims; should be in no backup
 
+	// JournalDir holds the erasure journal, and should be in no backup of the
+	// key store or of the log; "": no journal. HeadDir holds a second copy of
+	// its head, somewhere else; "": none, and a lost journal is an error.
+	JournalDir, HeadDir string
+
 	// RootKeyFile is "file:PATH" or a path. With CreateRoot it is made when
 	// neither it nor a key store is there.
 	RootKeyFile string
@@ -89,6 +94,12 @@ type Keyring struct {
 	checked atomic.Pointer[time.Time] // when fence_seq was last read
 	known   atomic.Uint64             // that fence_seq
 
+	journal       *journal // nil: none
+	journalReport JournalReport
+	reapplied     []Destroyed
+	fencedAt      atomic.Pointer[time.Time]
+	logMark       atomic.Uint64
+
 	alarms  alarms
 	closing sync.Once
 	lookups *lookup
@@ -96,8 +107,10 @@ type Keyring struct {
 
 // Open opens the stores of a keyring, or makes them when none of them is
 // there. Errors: ErrRootMissing, ErrRootWrong, ErrRootExposed,
-// ErrEpochsMissing, ErrStoreMissing, ErrNewer (nothing was changed), and
-// *IntegrityError when rows of the key store were lost or changed.
+// ErrEpochsMissing, ErrStoreMissing, ErrJournalMissing, ErrNewer (nothing was
+// changed), and *IntegrityError when rows of the key store were lost or
+// changed. Keys that the erasure journal says were destroyed are destroyed
+// again before it returns.
 func Open(ctx context.Context, o Options) (_ *Keyring, err error) {
 	o.setDefaults()
 	k := &Keyring{opts: o, cache: newCache(o.CacheSize, o.CacheTTL)}
@@ -119,6 +132,9 @@ func Open(ctx context.Context, o Options) (_ *Keyring, err error) {
 		return nil, err
 	}
 	if err := k.openLookup(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.openJournal(ctx); err != nil {
 		return nil, err
 	}
 	k.group = newCommitter(provisionBatch, (*provisionJob).weight, k.provision)

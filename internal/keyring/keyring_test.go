@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -47,6 +46,7 @@ func options(t testing.TB) Options {
 	dir := t.TempDir()
 	return Options{
 		Dir: filepath.Join(dir, "keys"), EpochDir: filepath.Join(dir, "epochs"), LookupDir: filepath.Join(dir, "lookup"),
+		JournalDir: filepath.Join(dir, "journal"), HeadDir: filepath.Join(dir, "head"),
 		RootKeyFile: "file:" + filepath.Join(dir, "root.key"), CreateRoot: true,
 	}
 }
@@ -103,7 +103,14 @@ func destroy(t testing.TB, k *Keyring, c Compartment) {
 		}
 	}
 	require.NotEmpty(t, of)
-	require.NoError(t, k.Destroy(t.Context(), of, "erasure"))
+	end(t, k, of...)
+}
+
+// end destroys keys without anything else of a person.
+func end(t testing.TB, k *Keyring, of ...KeyInfo) []Destroyed {
+	done, err := k.Destroy(context.Background(), "erasure", Destruction{Keys: of})
+	require.NoError(t, err)
+	return done
 }
 
 func TestSealedValuesOpenAlsoAfterReopening(t *testing.T) {
@@ -287,7 +294,7 @@ func TestProvisioningAgainstDestruction(t *testing.T) {
 		})
 	}
 	close(start)
-	require.NoError(t, k.Destroy(t.Context(), []KeyInfo{{Compartment: c, Generation: 1, ID: key.ID()}}, "erasure"))
+	end(t, k, KeyInfo{Compartment: c, Generation: 1, ID: key.ID()})
 	wg.Wait()
 	for _, err := range errs {
 		if err != nil {
@@ -356,7 +363,7 @@ func TestDestroyedKeyIsInNoFile(t *testing.T) {
 		}
 	}
 	require.True(t, inFiles(t, o.Dir, wrapped[50]), "the search itself must find a live key")
-	require.NoError(t, k.Destroy(t.Context(), of, "erasure"))
+	end(t, k, of...)
 	requireGone := func() {
 		for _, w := range wrapped {
 			require.False(t, inFiles(t, o.Dir, w[:32]))
@@ -405,7 +412,7 @@ func TestLostKeyIsMissingNeverErased(t *testing.T) {
 	h, err := part.Parse(lost.Part)
 	require.NoError(t, err)
 	info := KeyInfo{Compartment: compartmentOf(&h), Generation: h.Generation, ID: h.KeyID}
-	require.NoError(t, k.Destroy(t.Context(), []KeyInfo{info}, "erasure"))
+	end(t, k, info)
 	require.Equal(t, personal.Erased, stateOf(t, k, lost))
 	_, err = k.Provision(t.Context(), []Compartment{compartment(2)})
 	require.ErrorAs(t, err, new(*FencedError))
@@ -492,7 +499,7 @@ func TestForgedFenceDoesNotErase(t *testing.T) {
 	require.NoError(t, k.Close())
 	o := options(t)
 	k = open(t, o)
-	_, err = k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,x'','subject-s1','contact',1,'erasure',0,x'00')", h.KeyID[:])
+	_, err = k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,x'','subject-s1','contact',1,x'','erasure',0,x'00')", h.KeyID[:])
 	require.NoError(t, err)
 	require.Equal(t, personal.Tampered, stateOf(t, k, ref))
 }
@@ -669,13 +676,13 @@ func TestBusyCheckpointIsIncomplete(t *testing.T) {
 	var n int
 	require.NoError(t, reader.QueryRow("SELECT count(*) FROM keys").Scan(&n))
 	of := []KeyInfo{{Compartment: key.Compartment(), Generation: 1, ID: key.ID()}}
-	err = k.Destroy(t.Context(), of, "erasure")
+	_, err = k.Destroy(t.Context(), "erasure", Destruction{Keys: of})
 	require.ErrorAs(t, err, new(*IncompleteError))
 	_, err = k.Provision(t.Context(), []Compartment{compartment(1)})
 	require.ErrorAs(t, err, new(*FencedError), "the fence stands all the same")
 	require.True(t, inFiles(t, o.Dir, row.wrapped))
 	require.NoError(t, reader.Rollback())
-	require.NoError(t, k.Destroy(t.Context(), of, "erasure"))
+	end(t, k, of...)
 	require.False(t, inFiles(t, o.Dir, row.wrapped))
 }
 
@@ -737,7 +744,7 @@ func TestBoundsOfTheCache(t *testing.T) {
 
 	// A key that was read before a destruction does not come in after it.
 	version := k.cache.at()
-	k.cache.destroy(nil)
+	k.cache.change(nil, nil)
 	key := &Key{compartment: compartment(99), id: KeyID{99}}
 	require.Same(t, key, k.cache.put(key, true, version, c.now()))
 	require.Nil(t, k.cache.key(key.id, c.now()))
@@ -781,12 +788,14 @@ func TestRefusalsAndClosing(t *testing.T) {
 	key := one(t, k, compartment(1))
 	_, err = k.Seal(nil, key, part.Context{Stream: "s", Type: "T", Field: "f"}, make([]byte, part.MaxPlaintext+1))
 	require.Error(t, err)
-	require.Error(t, k.Destroy(t.Context(), nil, "Free text"))
+	_, err = k.Destroy(t.Context(), "Free text")
+	require.Error(t, err)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = k.Provision(ended, []Compartment{compartment(2)})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, k.Close())
 	require.ErrorIs(t, k.group.do(t.Context(), &provisionJob{of: []Compartment{compartment(3)}}), ErrClosed)
-	require.True(t, errors.Is(k.Destroy(t.Context(), nil, "erasure"), ErrClosed))
+	_, err = k.Destroy(t.Context(), "erasure")
+	require.ErrorIs(t, err, ErrClosed)
 }

@@ -156,7 +156,7 @@ func childStep(t *testing.T, k *Keyring, n uint64, say func(acknowledged)) {
 	say(acknowledged{Ref: sealed(t, k, keys[0], byte(n), "x")})
 	if kind == "d" {
 		info := KeyInfo{Compartment: c, Generation: 1, ID: keys[0].ID()}
-		require.NoError(t, k.Destroy(context.Background(), []KeyInfo{info}, "erasure"))
+		end(t, k, info)
 		say(acknowledged{Destroyed: &info})
 	}
 	tok := token(t, k)

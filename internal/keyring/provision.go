@@ -198,14 +198,23 @@ func (k *Keyring) provisionChunk(st *state, chunk []Compartment, into map[Compar
 	if err != nil {
 		return false, err
 	}
+	var inserted int64
+	first := true
 	if st.fences.count > 0 {
 		if err := k.refuseFenced(keys); err != nil {
 			return false, err
 		}
+		if first, err = k.mayBeFirst(chunk); err != nil {
+			return false, err
+		}
+		if !first && len(chunk) > 1 {
+			return k.provisionSingly(st, chunk, into)
+		}
 	}
-	inserted, err := k.insertKeys(rows)
-	if err != nil {
-		return false, err
+	if first {
+		if inserted, err = k.insertKeys(rows); err != nil {
+			return false, err
+		}
 	}
 	if inserted == int64(len(chunk)) {
 		for i, key := range keys {
@@ -232,6 +241,34 @@ func (k *Keyring) provisionChunk(st *state, chunk []Compartment, into map[Compar
 		keys[i].wipe()
 	}
 	return inserted > 0, nil
+}
+
+// provisionSingly is provisionChunk for one compartment after the other.
+func (k *Keyring) provisionSingly(st *state, chunk []Compartment, into map[Compartment]*Key) (changed bool, err error) {
+	for i := range chunk {
+		inserted, err := k.provisionChunk(st, chunk[i:i+1], into)
+		if err != nil {
+			return false, err
+		}
+		changed = changed || inserted
+	}
+	return changed, nil
+}
+
+// mayBeFirst reports that no compartment has a later generation than the
+// first. Where one has, its first may have been lost, and a key in that place
+// would stand below a fence.
+func (k *Keyring) mayBeFirst(chunk []Compartment) (bool, error) {
+	args := make([]any, 0, 2*len(chunk))
+	for _, c := range chunk {
+		args = append(args, c.Owner, string(c.Group))
+	}
+	var n int
+	err := k.writer.row("SELECT count(*) FROM keys WHERE generation > 1 AND (owner, grp) IN (VALUES "+placeholders("(?,?)", len(chunk))+")", args, &n)
+	if err != nil {
+		return false, fmt.Errorf("reading generations: %w", err)
+	}
+	return n == 0, nil
 }
 
 // standingKey opens a live row inside the transaction; nil when a fence names

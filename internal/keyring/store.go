@@ -28,7 +28,7 @@ CREATE TABLE state (
 	fence_seq INTEGER NOT NULL, epoch_seq INTEGER NOT NULL,
 	keys_count INTEGER NOT NULL, keys_sum BLOB NOT NULL,
 	fences_count INTEGER NOT NULL, fences_sum BLOB NOT NULL,
-	lookup_id BLOB NOT NULL, mac BLOB NOT NULL);
+	lookup_id BLOB NOT NULL, journal BLOB NOT NULL, log_mark INTEGER NOT NULL, mac BLOB NOT NULL);
 CREATE TABLE keys (
 	owner TEXT NOT NULL, grp TEXT NOT NULL, generation INTEGER NOT NULL,
 	lifecycle INTEGER NOT NULL, fenced INTEGER NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE keys (
 CREATE TABLE fences (
 	key_id BLOB PRIMARY KEY, fingerprint BLOB NOT NULL,
 	owner TEXT NOT NULL, grp TEXT NOT NULL, generation INTEGER NOT NULL,
-	cause TEXT NOT NULL, at INTEGER NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
+	erasure BLOB NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX fences_by_fingerprint ON fences (fingerprint);
 `
 
@@ -53,11 +53,13 @@ type secrets struct {
 	index   [keySize]byte // blind index
 	command [keySize]byte // command IDs and bodies of creations
 	imports [keySize]byte // source keys and values of imports
+	journal [keySize]byte // MACs of the erasure journal
 }
 
 func (s *secrets) each() map[string]*[keySize]byte {
 	return map[string]*[keySize]byte{
 		"key.rows": &s.rows, "key.index": &s.index, "key.command": &s.command, "key.import": &s.imports,
+		"key.journal": &s.journal,
 	}
 }
 
@@ -93,6 +95,8 @@ type state struct {
 	fenceSeq, epochSeq uint64
 	keys, fences       tally
 	lookupID           []byte
+	journal            head   // the last entry of the erasure journal that was applied
+	logMark            uint64 // the position up to which the log's erasures were applied
 }
 
 func (s *state) message() []byte {
@@ -100,7 +104,7 @@ func (s *state) message() []byte {
 	b = lp64(lp64(b, s.fenceSeq), s.epochSeq)
 	b = lp(lp64(b, s.keys.count), s.keys.bytes())
 	b = lp(lp64(b, s.fences.count), s.fences.bytes())
-	return lp(b, s.lookupID)
+	return lp64(lp(lp(b, s.lookupID), s.journal.bytes()), s.logMark)
 }
 
 // keyRow is a row of keys.
@@ -144,23 +148,25 @@ type fenceRow struct {
 	fingerprint []byte // empty when the key was lost before it was destroyed
 	c           Compartment
 	generation  uint32
+	erasure     domain.ID
 	cause       domain.Name
 	at          int64 // Unix microseconds
 	mac         []byte
 }
 
-const fenceColumns = "key_id, fingerprint, owner, grp, generation, cause, at, mac"
+const fenceColumns = "key_id, fingerprint, owner, grp, generation, erasure, cause, at, mac"
 
 func (r *fenceRow) message() []byte {
 	b := lp(lp(lp(nil, "fence"), r.id[:]), r.fingerprint)
 	b = lp32(lp(lp(b, r.c.Owner), r.c.Group), r.generation)
-	return lp64(lp(b, r.cause), uint64(r.at)) //nolint:gosec // the bits
+	return lp64(lp(lp(b, r.erasure[:]), r.cause), uint64(r.at)) //nolint:gosec // the bits
 }
 
 func (r *fenceRow) scan(scan func(...any) error) error {
-	var id []byte
-	err := scan(&id, &r.fingerprint, &r.c.Owner, &r.c.Group, &r.generation, &r.cause, &r.at, &r.mac)
+	var id, erasure []byte
+	err := scan(&id, &r.fingerprint, &r.c.Owner, &r.c.Group, &r.generation, &erasure, &r.cause, &r.at, &r.mac)
 	copy(r.id[:], id)
+	copy(r.erasure[:], erasure)
 	return err
 }
 
@@ -222,8 +228,8 @@ func create(w *writer, root cipher.AEAD, e *epochs, rand io.Reader) error {
 			}
 		}
 		st := state{fenceSeq: 1, epochSeq: e.sequence}
-		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,x'',?)",
-			st.fenceSeq, st.epochSeq, st.keys.bytes(), st.fences.bytes(), s.rowMAC(st.message()))
+		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,x'',?,0,?)",
+			st.fenceSeq, st.epochSeq, st.keys.bytes(), st.fences.bytes(), st.journal.bytes(), s.rowMAC(st.message()))
 		if err != nil {
 			return fmt.Errorf("creating the key store: %w", err)
 		}
@@ -291,12 +297,14 @@ func readMeta(w *writer, root cipher.AEAD) (storeID [16]byte, s secrets, err err
 	return storeID, s, nil
 }
 
-const selectState = `SELECT fence_seq, epoch_seq, keys_count, keys_sum, fences_count, fences_sum, lookup_id, mac FROM state WHERE id = 1`
+const selectState = `SELECT fence_seq, epoch_seq, keys_count, keys_sum, fences_count, fences_sum,
+	lookup_id, journal, log_mark, mac FROM state WHERE id = 1`
 
 func scanState(s *secrets, scan func(...any) error) (*state, error) {
 	var st state
-	var keys, fences, mac []byte
-	err := scan(&st.fenceSeq, &st.epochSeq, &st.keys.count, &keys, &st.fences.count, &fences, &st.lookupID, &mac)
+	var keys, fences, journal, mac []byte
+	err := scan(&st.fenceSeq, &st.epochSeq, &st.keys.count, &keys, &st.fences.count, &fences,
+		&st.lookupID, &journal, &st.logMark, &mac)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, &IntegrityError{Table: "state", Row: "its one row is gone"}
 	}
@@ -305,6 +313,7 @@ func scanState(s *secrets, scan func(...any) error) (*state, error) {
 	}
 	st.keys.read(keys)
 	st.fences.read(fences)
+	st.journal.read(journal)
 	if !equal(s.rowMAC(st.message()), mac) {
 		return nil, &IntegrityError{Table: "state", Row: "its MAC is wrong: it was changed outside the program"}
 	}
@@ -321,9 +330,9 @@ func readState(w *writer, s *secrets) (*state, error) {
 
 func writeState(w *writer, s *secrets, st *state) error {
 	n, err := w.exec(`UPDATE state SET fence_seq=?, epoch_seq=?, keys_count=?, keys_sum=?,
-		fences_count=?, fences_sum=?, lookup_id=?, mac=? WHERE id = 1`,
+		fences_count=?, fences_sum=?, lookup_id=?, journal=?, log_mark=?, mac=? WHERE id = 1`,
 		st.fenceSeq, st.epochSeq, st.keys.count, st.keys.bytes(),
-		st.fences.count, st.fences.bytes(), st.lookupID, s.rowMAC(st.message()))
+		st.fences.count, st.fences.bytes(), st.lookupID, st.journal.bytes(), st.logMark, s.rowMAC(st.message()))
 	if err != nil {
 		return fmt.Errorf("writing the key store's state: %w", err)
 	}

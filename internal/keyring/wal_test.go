@@ -17,8 +17,24 @@ import (
 // Whatever the disk kept, the store opens whole, an acknowledged state before
 // the cut is there, and no part is ever anything but its value, erased or
 // missing.
+//
+// With the erasure journal, which is written before the key store, what was
+// destroyed is erased after every cut.
 func TestReopeningAfterEveryWALPrefix(t *testing.T) {
 	o := options(t)
+	o.JournalDir, o.HeadDir = "", ""
+	seen := reopenAfterEveryWALPrefix(t, o)
+	require.True(t, seen["......mmmm"], "before the log: the last four keys are missing")
+	require.True(t, seen["..e....e.."], "the whole log")
+	require.True(t, seen["..e......."], "between the two destructions")
+	require.Len(t, seen, 7, "%v", seen) // one for each transaction, and before them
+
+	seen = reopenAfterEveryWALPrefix(t, options(t))
+	require.True(t, seen["..e...memm"], "%v", seen)
+	require.Len(t, seen, 4, "%v", seen) // what was destroyed is never anything else
+}
+
+func reopenAfterEveryWALPrefix(t *testing.T, o Options) map[string]bool {
 	k := open(t, o)
 	var refs []*personal.Ref
 	for i := range 6 {
@@ -48,26 +64,14 @@ func TestReopeningAfterEveryWALPrefix(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(at.Dir, storeFile+"-wal"), wal[:cut], 0o600))
 		seen[statesAfterCrash(t, at, refs)] = true
 	}
-	require.True(t, seen["......mmmm"], "before the log: the last four keys are missing")
-	require.True(t, seen["..e....e.."], "the whole log")
-	require.True(t, seen["..e......."], "between the two destructions")
-	require.Len(t, seen, 7, "%v", seen) // one for each transaction, and before them
+	return seen
 }
 
 func destroyInLog(t *testing.T, k *Keyring, c Compartment) {
 	infos, err := k.Keys(t.Context(), c.Owner)
 	require.NoError(t, err)
-	require.NoError(t, k.writer.tx(func() error {
-		st, err := readState(k.writer, &k.secrets)
-		if err != nil {
-			return err
-		}
-		if err := k.destroyOne(st, infos[0], "erasure"); err != nil {
-			return err
-		}
-		st.fenceSeq++
-		return writeState(k.writer, &k.secrets, st)
-	}))
+	_, _, err = k.destroyKeys("erasure", []Destruction{{Keys: infos}})
+	require.NoError(t, err)
 }
 
 // statesAfterCrash opens a copy and says of each part: "." its value, "e"
