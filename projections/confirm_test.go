@@ -154,4 +154,3 @@ func TestConfirmRemovesLeftovers(t *testing.T) {
 	_, err = r.Confirm(t.Context(), at)
 	require.ErrorContains(t, err, "view a has not confirmed: removing an old view file")
 }
-

@@ -72,13 +72,14 @@ const (
 	RuleElectronic   Reason = "electronic_marketing"
 	RuleNoBasis      Reason = "no_valid_basis"
 	BadRecipient     Reason = "recipient_not_declared"
+	RuleLostRange    Reason = "lost_range" // a withdrawal may be in what the log lost
 )
 
 // Valid reports whether r is a known reason.
 func (r Reason) Valid() bool {
 	return slices.Contains([]Reason{
 		UnknownSubject, NoSuchPurpose, RoleMissing, PurposeForbidden, RuleErased, RuleKept, RuleSpecial,
-		RuleRestricted, RuleObjected, RuleContested, RuleElectronic, RuleNoBasis, BadRecipient,
+		RuleRestricted, RuleObjected, RuleContested, RuleElectronic, RuleNoBasis, BadRecipient, RuleLostRange,
 	}, r)
 }
 

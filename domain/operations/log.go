@@ -44,8 +44,16 @@ type LogRestarted struct {
 	Common uint64        `json:"common"` // events that are left of it
 }
 
-func (*LogKeyChanged) isOperationsEvent() {}
-func (*LogRestarted) isOperationsEvent()  {}
+// LostRangeAccepted: an officer takes the log as it came back, at a restart
+// and those before it. Until then nobody knows whether a withdrawal was among
+// what is lost, so purposes based on consent stay off (GDPR 5(2), 7(3)).
+type LostRangeAccepted struct {
+	Number uint64 `json:"number"` // of the restart
+}
+
+func (*LogKeyChanged) isOperationsEvent()     {}
+func (*LogRestarted) isOperationsEvent()      {}
+func (*LostRangeAccepted) isOperationsEvent() {}
 
 // EventType is the stored name and version.
 func (*LogKeyChanged) EventType() domain.Type { return domain.Type{Name: "LogKeyChanged", Version: 1} }
@@ -53,11 +61,19 @@ func (*LogKeyChanged) EventType() domain.Type { return domain.Type{Name: "LogKey
 // EventType is the stored name and version.
 func (*LogRestarted) EventType() domain.Type { return domain.Type{Name: "LogRestarted", Version: 1} }
 
+// EventType is the stored name and version.
+func (*LostRangeAccepted) EventType() domain.Type {
+	return domain.Type{Name: "LostRangeAccepted", Version: 1}
+}
+
 // Personal lists nothing: the event is facts only.
 func (*LogKeyChanged) Personal(dst []personal.Slot) []personal.Slot { return dst }
 
 // Personal lists nothing: the event is facts only.
 func (*LogRestarted) Personal(dst []personal.Slot) []personal.Slot { return dst }
+
+// Personal lists nothing: the event is facts only.
+func (*LostRangeAccepted) Personal(dst []personal.Slot) []personal.Slot { return dst }
 
 // ChangeLogKey records what was done to a signing key.
 type ChangeLogKey struct{ LogKeyChanged }
@@ -65,14 +81,21 @@ type ChangeLogKey struct{ LogKeyChanged }
 // RestartLog records a restart, once.
 type RestartLog struct{ LogRestarted }
 
+// AcceptLostRange records that an officer accepts what a restart lost.
+type AcceptLostRange struct{ Number uint64 }
+
 // EffectiveAt is now.
 func (ChangeLogKey) EffectiveAt() time.Time { return time.Time{} }
 
 // EffectiveAt is now.
 func (RestartLog) EffectiveAt() time.Time { return time.Time{} }
 
-func (ChangeLogKey) isOperationsCommand() {}
-func (RestartLog) isOperationsCommand()   {}
+// EffectiveAt is now.
+func (AcceptLostRange) EffectiveAt() time.Time { return time.Time{} }
+
+func (ChangeLogKey) isOperationsCommand()    {}
+func (RestartLog) isOperationsCommand()      {}
+func (AcceptLostRange) isOperationsCommand() {}
 
 func changeLogKey(c ChangeLogKey) ([]domain.Event, error) {
 	if c.Key.IsZero() || !c.Change.Valid() {
@@ -83,7 +106,7 @@ func changeLogKey(c ChangeLogKey) ([]domain.Event, error) {
 
 func restartLog(s *State, c RestartLog) ([]domain.Event, error) {
 	switch {
-	case s != nil && c.Number <= s.restarts:
+	case c.Number <= s.LastRestart():
 		return nil, nil
 	case c.Number == 0 || c.Common > c.Size:
 		return nil, domain.Invalid("log_restart.malformed", "number", "a restart has a number, and fewer events than before")
@@ -91,10 +114,59 @@ func restartLog(s *State, c RestartLog) ([]domain.Event, error) {
 	return []domain.Event{&c.LogRestarted}, nil
 }
 
-// Restarts is the number of the last restart.
-func (s *State) Restarts() uint64 {
+func acceptLostRange(s *State, c AcceptLostRange) ([]domain.Event, error) {
+	i := slices.IndexFunc(s.Restarts(), func(r Restart) bool { return r.Number == c.Number })
+	switch {
+	case i < 0:
+		return nil, domain.NotFound("log_restart.unknown", "number", "the log has no restart of this number: list them to see those there are")
+	case !s.Restarts()[i].Accepted.IsZero():
+		return nil, nil
+	}
+	return []domain.Event{&LostRangeAccepted{Number: c.Number}}, nil
+}
+
+// Restart is a restart of the log and what became of it.
+type Restart struct {
+	*LogRestarted
+	Recorded time.Time
+	Accepted time.Time // when an officer accepted the lost range; zero = not yet
+}
+
+// Restarts lists the restarts, from the first.
+func (s *State) Restarts() []Restart {
 	if s == nil {
-		return 0
+		return nil
 	}
 	return s.restarts
+}
+
+// LastRestart is the number of the newest restart; 0 when there is none.
+func (s *State) LastRestart() (number uint64) {
+	for _, r := range s.Restarts() {
+		number = max(number, r.Number)
+	}
+	return number
+}
+
+// LostRange is the number of the newest restart whose lost range nobody had
+// accepted at a time; 0 when there was none. Purposes based on consent are off
+// then.
+func (s *State) LostRange(at time.Time) (number uint64) {
+	for _, r := range s.Restarts() {
+		if !r.Recorded.After(at) && (r.Accepted.IsZero() || r.Accepted.After(at)) {
+			number = max(number, r.Number)
+		}
+	}
+	return number
+}
+
+// accept marks a restart and those before it.
+func accept(restarts []Restart, number uint64, at time.Time) []Restart {
+	restarts = slices.Clone(restarts)
+	for i := range restarts {
+		if r := &restarts[i]; r.Number <= number && r.Accepted.IsZero() {
+			r.Accepted = at
+		}
+	}
+	return restarts
 }

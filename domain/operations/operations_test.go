@@ -99,3 +99,28 @@ func TestEvolveTakesAnything(t *testing.T) {
 	_, ok = s.ByHash(domain.Digest{})
 	require.False(t, ok)
 }
+
+func TestALostRangeIsOpenUntilItIsAccepted(t *testing.T) {
+	restart := func(n uint64) operations.RestartLog {
+		return operations.RestartLog{LogRestarted: operations.LogRestarted{Number: n, Size: 10, Common: 4}}
+	}
+	day := func(n int) time.Time { return now.AddDate(0, 0, n) }
+	var s *operations.State
+	require.Zero(t, s.LostRange(now))
+	refuses(t, "log_restart.unknown", s, operations.AcceptLostRange{Number: 1})
+	s = fold(t, s, day(1), restart(1), restart(1))
+	s = fold(t, s, day(2), restart(2))
+	require.Len(t, s.Restarts(), 2)
+	require.EqualValues(t, 2, s.LastRestart())
+	refuses(t, "log_restart.unknown", s, operations.AcceptLostRange{Number: 3})
+	s = fold(t, s, day(3), operations.AcceptLostRange{Number: 1}, create(1))
+	require.EqualValues(t, 2, s.LostRange(day(4)))
+	s = fold(t, s, day(5), restart(3))
+	s = fold(t, s, day(6), operations.AcceptLostRange{Number: 3}, operations.AcceptLostRange{Number: 3})
+	for at, want := range map[int]uint64{0: 0, 1: 1, 2: 2, 4: 2, 5: 3, 6: 0, 7: 0} {
+		require.EqualValues(t, want, s.LostRange(day(at)), "on day %d", at)
+	}
+	require.True(t, s.Restarts()[0].Accepted.Equal(day(3)))
+	require.True(t, s.Restarts()[1].Accepted.Equal(day(6)), "with the one after it")
+	require.Len(t, s.Tokens(), 1)
+}

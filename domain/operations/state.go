@@ -17,7 +17,7 @@ type State struct {
 	tokens map[domain.ID]Token
 	hashes map[domain.Digest]domain.ID
 
-	restarts uint64 // of the log
+	restarts []Restart // of the log
 }
 
 // Token is an access token and what became of it.
@@ -57,7 +57,11 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.changed(e.Token, func(t *Token) { t.Noted = true })
 	case *LogRestarted:
 		next := *s
-		next.restarts = max(s.restarts, e.Number)
+		next.restarts = append(slices.Clone(s.restarts), Restart{LogRestarted: e, Recorded: r.Recorded})
+		return &next
+	case *LostRangeAccepted:
+		next := *s
+		next.restarts = accept(s.restarts, e.Number, r.Recorded)
 		return &next
 	case *LogKeyChanged:
 	}
@@ -185,6 +189,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return changeLogKey(c)
 	case RestartLog:
 		return restartLog(s, c)
+	case AcceptLostRange:
+		return acceptLostRange(s, c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

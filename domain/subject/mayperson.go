@@ -152,6 +152,9 @@ func (j *judge) electronic() *verdict {
 	if why == nil || (j.p.SoftOptIn && j.reg.Acquired == FromPerson) {
 		return nil
 	}
+	if why.lost() {
+		return why
+	}
 	var rests []Ref
 	if consent.Rest != nil {
 		rests = append(rests, ref(j.self, consent.Rest))
@@ -227,5 +230,13 @@ func (j *judge) weigh() (Consent, *verdict) {
 			return fails("consent was taken back on a linked record", ref(r.State, d))
 		}
 	}
+	if j.q.LostRange {
+		return c, no(RuleBasis, access.RuleLostRange,
+			"the log was restored and lost events, a withdrawal may be among them: an officer has to accept the lost range first (GDPR 7(3))",
+			ref(j.self, c.Granted))
+	}
 	return c, nil
 }
+
+// lost: consent would stand, and is in doubt only for what the log lost.
+func (v *verdict) lost() bool { return v != nil && v.reason == access.RuleLostRange }

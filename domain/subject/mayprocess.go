@@ -223,7 +223,11 @@ func (j *judge) special(f *catalogue.FieldDeclared) *verdict {
 		return no(RuleSpecial, access.RuleSpecial, "a special category needs a condition of Article 9(2)")
 	}
 	if j.p.Article9 == catalogue.ExplicitConsent {
-		if c, why := j.consent(); why != nil || !c.Grant.Explicit {
+		c, why := j.consent()
+		if why.lost() {
+			return why
+		}
+		if why != nil || !c.Grant.Explicit {
 			var rests []Ref
 			if c.Rest != nil {
 				rests = append(rests, ref(j.self, c.Rest))

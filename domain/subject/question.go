@@ -18,6 +18,9 @@ type Question struct {
 	Regime    domain.Name   // law asked about: "uk" or "eu"; "" = the person's own
 	At        time.Time     // the moment asked about; needed
 	KnownAt   time.Time     // what was recorded until then counts; zero = all
+	// LostRange: the log had lost events at that moment, and nobody had accepted
+	// that yet. A withdrawal may be among them, so no consent counts.
+	LostRange bool
 }
 
 // Record is one of the records that the answer rests on. The first is the

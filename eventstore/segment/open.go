@@ -65,6 +65,10 @@ func (s *Store) open() error {
 	}
 	s.id = decodeLogID(s.manifest)
 	s.eras.Store(&s.manifest.Eras)
+	if s.opts.sectionsOnly {
+		_, _, err := s.recover(checkpoint{log: s.id})
+		return err
+	}
 	at, err := s.openIndex()
 	if err != nil {
 		return err
@@ -110,7 +114,10 @@ func (s *Store) abandon() {
 
 // prepareDir creates and locks the directory.
 func (s *Store) prepareDir() error {
-	if s.opts.ReadOnly {
+	switch {
+	case s.opts.sectionsOnly:
+		return nil
+	case s.opts.ReadOnly:
 		return s.lockReadOnly()
 	}
 	if err := makeDirs(s.fs, s.dir); err != nil {

@@ -54,6 +54,8 @@ type Options struct {
 	// before it stops being written; 64 MiB when 0. It then grows in memory,
 	// and when that is full as well, appends give eventstore.ErrNoSpace.
 	IndexReserve uint64
+
+	sectionsOnly bool // of a Reader: no index, no lock
 }
 
 const (

@@ -42,35 +42,56 @@ func (a *App) openSeal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r := a.Seal.Restart(); r != nil {
-		if err := a.Store.RaiseEraAbove(r.Position); err != nil {
-			return fmt.Errorf("beginning a new era of positions: %w", err)
-		}
+	r := a.Seal.Restart()
+	if r == nil {
+		return nil
 	}
-	return nil
+	if err := a.Store.RaiseEraAbove(max(r.Position, a.Store.Stats().Head)); err != nil {
+		return fmt.Errorf("beginning a new era of positions: %w", err)
+	}
+	return a.Keys.ForgetLookup(ctx, "the log lost events, so that what is known of people may be of them")
 }
 
-// recordRestart appends the event that a restarted log begins with.
+// recordRestart appends the event that a restarted log begins with. A log that
+// was put back from before an earlier restart records that one, too.
 func (a *App) recordRestart(ctx context.Context) error {
 	r := a.Seal.Restart()
 	if r == nil {
 		return nil
 	}
-	c := operations.RestartLog{LogRestarted: operations.LogRestarted{Number: r.Number, Size: r.Size, Common: r.Common}}
+	known, err := a.Ledger.Operations(ctx)
+	if err != nil {
+		return err
+	}
+	for n := known.LastRestart() + 1; n < r.Number; n++ {
+		left := min(r.Earlier[n-1], r.Common)
+		if err := a.recordOneRestart(ctx, operations.LogRestarted{Number: n, Size: left, Common: left}); err != nil {
+			return err
+		}
+	}
+	e := operations.LogRestarted{Number: r.Number, Size: r.Size, Common: r.Common}
 	if len(r.Checkpoint) > 0 {
 		old, err := tlog.CheckpointOf(r.Checkpoint)
 		if err != nil {
 			return fmt.Errorf("reading the checkpoint that the log fell short of: %w", err)
 		}
-		c.Root = domain.Digest(old.Root)
+		e.Root = domain.Digest(old.Root)
 	}
-	req := ledger.Request{Principal: System, Command: a.Keys.CommandID(System, "log-restart/"+strconv.FormatUint(r.Number, 10))}
-	if _, err := a.Ledger.Operate(ctx, req, c); err != nil {
-		return fmt.Errorf("recording the restart: %w", err)
+	if err := a.recordOneRestart(ctx, e); err != nil {
+		return err
 	}
 	a.report(fmt.Sprintf("the log came back with %d events of at least %d that a checkpoint covers: "+
-		"it goes on as %s; what is lost is lost also for consents and withdrawals", r.Common, r.Size, a.Seal.Origin()))
+		"it goes on as %s; what is lost is lost also for consents and withdrawals. Purposes based on consent are off until an officer "+
+		"accepts that: lethe restore accept %d", r.Common, r.Size, a.Seal.Origin(), r.Number))
 	return a.Seal.RestartRecorded()
+}
+
+func (a *App) recordOneRestart(ctx context.Context, e operations.LogRestarted) error {
+	req := ledger.Request{Principal: System, Command: a.Keys.CommandID(System, "log-restart/"+strconv.FormatUint(e.Number, 10))}
+	if _, err := a.Ledger.Operate(ctx, req, operations.RestartLog{LogRestarted: e}); err != nil {
+		return fmt.Errorf("recording the restart: %w", err)
+	}
+	return nil
 }
 
 // sealTime bounds how long closing waits for what is not sealed yet; the next

@@ -40,6 +40,7 @@ func arrows() []arrow {
 		{"internal/tlog", nil, "formats of a log, which anybody could have written"},
 		{"internal/tlog/tileclient", []string{"internal/tlog"}, "reads a log over HTTP"},
 		{"internal/audit", []string{"domain", "eventstore", "internal/codec", "internal/durable", "internal/keyring", "internal/leaf", "internal/part", "internal/seal", "internal/tlog", "projections"}, "reads everything, opens no value"},
+		{"internal/backup", []string{"eventstore", "internal/durable", "internal/leaf", "internal/seal", "internal/tlog"}, "copies files: it sees stored bytes, never keys"},
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
@@ -113,7 +114,7 @@ func TestWhoImportsTheKeyring(t *testing.T) {
 // foreign says which folders may import a module that is not ours.
 func TestForeignModules(t *testing.T) {
 	only := map[string][]string{
-		"github.com/cockroachdb/pebble":   {"eventstore/segment", "internal/app", "internal/bench", "internal/durable", "internal/seal", "internal/witness"},
+		"github.com/cockroachdb/pebble":   {"eventstore/segment", "internal/app", "internal/backup", "internal/bench", "internal/durable", "internal/seal", "internal/witness"},
 		"modernc.org/sqlite":              {"internal/keyring", "projections", "internal/bench"},
 		"github.com/alecthomas/kong":      {"internal/config", "internal/cli", "cmd"},
 		"github.com/danielgtaylor/huma":   {"internal/httpapi"},

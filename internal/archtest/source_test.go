@@ -84,7 +84,7 @@ func walk(t *testing.T, visit func(name string, text []byte)) {
 		switch {
 		case d.IsDir() && (name == ".git" || ignored(name)):
 			return fs.SkipDir
-		case d.IsDir() || !d.Type().IsRegular() || ignored(name):
+		case d.IsDir() || !d.Type().IsRegular() || name == ".git" || ignored(name): // .git is a file in a linked worktree
 			return nil
 		}
 		text, err := os.ReadFile(p)

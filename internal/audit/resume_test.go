@@ -48,7 +48,7 @@ func TestGoingOnFromAState(t *testing.T) {
 	requireClean(t, res)
 	n, of := skipped(res, audit.StepEvents)
 	require.Zero(t, n)
-	require.Len(t, s.Units, 5+len(fullSections(a)), "each view and each full section")
+	require.Len(t, s.Units, len(a.Views.Status())+len(fullSections(a)), "each view and each full section")
 
 	res, err = resume(t, a, &s)
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestGoingOnFromAState(t *testing.T) {
 	}
 	require.Equal(t, full, n)
 	views, _ := skipped(res, audit.StepViews)
-	require.EqualValues(t, 5, views)
+	require.EqualValues(t, len(a.Views.Status()), views)
 	require.Contains(t, notes(res, audit.StepEvents), "30 erased, 0 with a missing", "keys are asked for all the same")
 
 	// The ledger goes on: what is full stays, the views are compared anew.
@@ -112,6 +112,7 @@ func TestDamageAfterThePause(t *testing.T) {
 	var s audit.State
 	_, err := resume(t, a, &s)
 	require.NoError(t, err)
+	views := len(a.Views.Status())
 	require.NoError(t, a.Close())
 	again := func(t *testing.T, change func(t *testing.T, dir string)) audit.Result {
 		dir := t.TempDir()
@@ -139,13 +140,13 @@ func TestDamageAfterThePause(t *testing.T) {
 		res := again(t, func(t *testing.T, dir string) { changeView(t, dir, "consents") })
 		some(t, res, audit.StepViews, "views/consents", "other than the log says")
 		n, _ := skipped(res, audit.StepViews)
-		require.EqualValues(t, 4, n)
+		require.EqualValues(t, views-1, n, "the others were compared")
 	})
 	t.Run("nothing", func(t *testing.T) {
 		res := again(t, func(*testing.T, string) {})
 		requireClean(t, res)
 		n, _ := skipped(res, audit.StepViews)
-		require.EqualValues(t, 5, n)
+		require.EqualValues(t, views, n)
 	})
 }
 

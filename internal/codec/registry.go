@@ -95,6 +95,7 @@ func events() []entry {
 		of[operations.TokenExpired](),
 		of[operations.LogKeyChanged](),
 		of[operations.LogRestarted](),
+		of[operations.LostRangeAccepted](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

@@ -97,7 +97,11 @@ func (d *Door) Open(ctx context.Context, ask Ask) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
-		judged = append(judged, d.judge(cat, people, token, ask))
+		o, err := d.judge(ctx, cat, people, token, ask)
+		if err != nil {
+			return Answer{}, err
+		}
+		judged = append(judged, o)
 	}
 	answer, err := d.grant(ctx, ask, judged)
 	if err != nil {
@@ -202,12 +206,24 @@ func (d *Door) turnAway(ctx context.Context, ask Ask, why access.Reason, err err
 	return err
 }
 
-func (d *Door) judge(cat *catalogue.State, people []subject.Record, token domain.Token, ask Ask) Opened {
+// lostRange reports whether the log had lost events at a time that nobody had
+// accepted by then.
+func (d *Door) lostRange(ctx context.Context, at time.Time) (bool, error) {
+	ops, err := d.ledger.Operations(ctx)
+	return ops.LostRange(at) > 0, err
+}
+
+func (d *Door) judge(ctx context.Context, cat *catalogue.State, people []subject.Record, token domain.Token, ask Ask) (Opened, error) {
 	now := d.ledger.Now()
+	lost, err := d.lostRange(ctx, now)
+	if err != nil {
+		return Opened{}, err
+	}
 	o := Opened{Token: token, State: people[0].State}
 	o.Answer = subject.MayProcess(cat, people, subject.Question{
 		Purpose: ask.Purpose, Version: ask.Version, Operation: ask.Operation, Channel: ask.Channel,
 		Recipient: ask.Recipient, Fields: ask.Fields, Regime: ask.Regime, At: now, KnownAt: now,
+		LostRange: lost,
 	})
 	if o.State != nil {
 		o.Revision = o.State.Revision()
@@ -215,7 +231,7 @@ func (d *Door) judge(cat *catalogue.State, people []subject.Record, token domain
 	if o.Answer.Allowed {
 		o.opens = d.opens(ask, &o)
 	}
-	return o
+	return o, nil
 }
 
 // refuse records the people who were refused, and fails when nobody is left.

@@ -59,7 +59,9 @@ func (d *Door) Evidence(ctx context.Context, ask Ask, token domain.Token, upTo e
 	answer := Answer{Subjects: []Opened{o}}
 	if len(fields) > 0 || len(erased) == 0 {
 		ask.Fields = fields
-		o = d.judge(cat, people, token, ask)
+		if o, err = d.judge(ctx, cat, people, token, ask); err != nil {
+			return nil, Answer{}, err
+		}
 		if err := wanted.narrow(&o, ask.Purpose); err != nil {
 			return nil, Answer{}, err
 		}

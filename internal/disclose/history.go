@@ -137,6 +137,13 @@ func (d *Door) MayProcess(ctx context.Context, token domain.Token, q subject.Que
 	if err := wellPut(cat, q.Purpose, q.Version, q.Operation, q.Channel, nil, q.At); err != nil {
 		return subject.Answer{}, err
 	}
+	known := q.At
+	if !q.KnownAt.IsZero() && q.KnownAt.Before(known) {
+		known = q.KnownAt
+	}
+	if q.LostRange, err = d.lostRange(ctx, known); err != nil {
+		return subject.Answer{}, err
+	}
 	return subject.MayProcess(cat, people, q), nil
 }
 

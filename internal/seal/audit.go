@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -50,11 +49,7 @@ func (l *Log) Restarts() uint64 { return l.restarts }
 
 // OriginOf is the log's name after n restarts.
 func (l *Log) OriginOf(n uint64) string {
-	s := state{Base: strings.TrimSuffix(l.origin, fmt.Sprintf("/restart-%d", l.restarts)), Restarts: n}
-	if l.restarts == 0 {
-		s.Base = l.origin
-	}
-	return s.origin()
+	return (&state{Base: baseOf(l.origin, l.restarts), Restarts: n}).origin()
 }
 
 // DirOf is where the published files lie that the log has, or had, after n

@@ -26,11 +26,13 @@ type Pin struct {
 
 // pins keep checkpoints where a restored ledger does not reach, so that a log
 // that came back shorter is noticed and never signs a second history under
-// the same name. Two files:
+// the same name. Three files:
 //
 //	latest       the newest one, replaced before the checkpoint is published
 //	checkpoints  one a minute, and those that people brought; lines are added
 //	             at the end and never changed
+//	restarts     of each restart of the log, how many events it had in common
+//	             with the log before: "lethe-restarts 1 <CRC-32C>", then JSON
 //
 // A line is "<restarts> <position> <signed note in base64>\n".
 type pins struct {
@@ -42,10 +44,12 @@ type pins struct {
 }
 
 const (
-	latestName  = "latest"
-	historyName = "checkpoints"
-	pinLine     = 64 << 10
-	historyMax  = 1 << 30
+	latestName   = "latest"
+	historyName  = "checkpoints"
+	restartsName = "restarts"
+	restartsHead = "lethe-restarts 1"
+	pinLine      = 64 << 10
+	historyMax   = 1 << 30
 )
 
 func openPins(fs vfs.FS, dir string) (*pins, error) {
@@ -65,6 +69,30 @@ func openPins(fs vfs.FS, dir string) (*pins, error) {
 			"or remove it after making sure that the log was not restored from a backup", latestName, err)
 	}
 	return p, nil
+}
+
+// restarts gives how many events each restart left; none when nobody noted it.
+func (p *pins) restarts() (common []uint64, err error) {
+	b, err := durable.ReadFile(p.fs, p.fs.PathJoin(p.dir, restartsName), historyMax)
+	if durable.IsNotExist(err) {
+		return nil, nil
+	}
+	if err == nil {
+		err = durable.DecodeJSON(restartsHead, b, &common)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the known restarts (%s): %w", restartsName, err)
+	}
+	return common, nil
+}
+
+// restarted remembers the restarts, before anything is signed under a new name.
+func (p *pins) restarted(common []uint64) error {
+	b, err := durable.EncodeJSON(restartsHead, common)
+	if err != nil {
+		return err
+	}
+	return durable.ReplaceFile(p.fs, p.dir, restartsName, b)
 }
 
 func (p *Pin) line() []byte {

@@ -37,7 +37,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -164,7 +163,7 @@ func Open(ctx context.Context, o Options) (_ *Log, err error) {
 }
 
 // begin decides where the seal stands: new, going on, its files lost, or the
-// log itself cut.
+// log itself cut or a copy.
 func (l *Log) begin() error {
 	s, err := readState(l.fs, l.opts.Dir)
 	if err != nil {
@@ -176,15 +175,12 @@ func (l *Log) begin() error {
 		if s, err = l.fresh(); err != nil {
 			return err
 		}
-	case s == nil || pin != nil && pin.Restarts > s.Restarts: // lost, or from before a restart
-		const what = "the seal's files are missing or older than the newest known checkpoint: they are made again from the log"
-		if s == nil {
-			l.survived(what)
-		} else { // what is lost of the log is told apart
-			l.log.Warn(what)
-		}
-		s = &state{Base: baseOf(pin), Restarts: pin.Restarts, Root: emptyRoot()}
-	case pin == nil && s.Size > 0:
+	case s == nil:
+		l.survived("the seal's files are missing: they are made again from the log")
+		s = &state{Base: baseOf(pin.Origin, pin.Restarts), Restarts: pin.Restarts, Root: emptyRoot()}
+	case pin != nil && pin.Restarts > s.Restarts:
+		s.Copied = true // from before a restart
+	case pin == nil && s.Size > 0 && !s.Copied:
 		l.survived("the known checkpoints are gone: the newest one is made again; one that only they knew is lost, " +
 			"and a log that lost events since would not be noticed")
 	}
@@ -220,54 +216,6 @@ func (l *Log) fresh() (*state, error) {
 	}
 	s := &state{Base: base, Root: emptyRoot()}
 	return s, s.write(l.fs, l.opts.Dir)
-}
-
-func baseOf(p *Pin) string {
-	if p.Restarts == 0 {
-		return p.Origin
-	}
-	return strings.TrimSuffix(p.Origin, fmt.Sprintf("/restart-%d", p.Restarts))
-}
-
-// restart begins a new origin when the log is shorter than what is known.
-func (l *Log) restart(pin *Pin) error {
-	s := l.state
-	known, position := s.Size, s.Position
-	var note []byte
-	if pin != nil && pin.Restarts == s.Restarts {
-		known, position, note = max(known, uint64(pin.Size)), max(position, pin.Position), pin.Note
-	}
-	events := l.events()
-	if events >= known {
-		return nil
-	}
-	next := &state{
-		Base: s.Base, Restarts: s.Restarts + 1, Root: emptyRoot(),
-		Restart: &Restart{Number: s.Restarts + 1, Checkpoint: note, Position: position, Size: known, Common: events},
-	}
-	if err := next.write(l.fs, l.opts.Dir); err != nil {
-		return err
-	}
-	l.log.Error("ALARM: the log holds fewer events than a checkpoint of it covers: it was restored from an older copy, or cut. "+
-		"It goes on under a new origin", "events", events, "known", known, "origin", next.origin())
-	l.state = next
-	return l.expectCommon(events)
-}
-
-// expectCommon makes every known checkpoint of what is left a condition of
-// signing: a copy that was altered is not a copy.
-func (l *Log) expectCommon(events uint64) error {
-	all, _, err := l.pins.all()
-	if err != nil {
-		return err
-	}
-	l.expect = nil
-	for i := range all {
-		if uint64(all[i].Size) <= events && all[i].Size > 0 {
-			l.expect = append(l.expect, all[i].Checkpoint)
-		}
-	}
-	return nil
 }
 
 // events counts the log's events.

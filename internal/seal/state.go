@@ -20,6 +20,8 @@ type state struct {
 	Position eventstore.Position `json:"position"` // of the last event sealed; 0 for none
 	Root     []byte              `json:"root"`     // 32 bytes
 	Restart  *Restart            `json:"restart,omitempty"`
+	Copied   bool                `json:"copied,omitempty"` // of a copy that was put in place: the next opening begins a new origin
+	Newest   []byte              `json:"newest,omitempty"` // of a copy: the newest checkpoint that was signed before it was taken
 }
 
 // Restart says that the log had lost what an earlier checkpoint covers, so
@@ -29,8 +31,9 @@ type Restart struct {
 	Checkpoint []byte              `json:"checkpoint"` // the newest known under the old origin, a signed note
 	Position   eventstore.Position `json:"position"`   // that was given in the lost range; 0 = not known
 	Size       uint64              `json:"size"`       // that was known under the old origin
-	Common     uint64              `json:"common"`     // events that the log still had
+	Common     uint64              `json:"common"`     // events that the log still had of it
 	Recorded   bool                `json:"recorded"`   // an event says so
+	Earlier    []uint64            `json:"earlier"`    // Common of each restart before this one; the log may have lost their events
 }
 
 const (
