@@ -54,8 +54,8 @@ func (k *Keyring) CopyTo(ctx context.Context, path string) (c Copy, err error) {
 func InspectCopy(ctx context.Context, path string) (Copy, error) {
 	c, err := inspectCopy(ctx, path, func(scan func(...any) error) (*state, error) {
 		var st state
-		var ignored [4][]byte
-		return &st, scan(&st.fenceSeq, &st.epochSeq, &st.keys.count, &ignored[0], &st.fences.count, &ignored[1], &ignored[2], &ignored[3])
+		_, err := st.scan(scan)
+		return &st, err
 	})
 	if err != nil {
 		return Copy{}, fmt.Errorf("reading a copy of the key store: %w", err)

@@ -300,20 +300,26 @@ func readMeta(w *writer, root cipher.AEAD) (storeID [16]byte, s secrets, err err
 const selectState = `SELECT fence_seq, epoch_seq, keys_count, keys_sum, fences_count, fences_sum,
 	lookup_id, journal, log_mark, mac FROM state WHERE id = 1`
 
+// scan reads the row of state and returns its MAC, unchecked.
+func (s *state) scan(scan func(...any) error) (mac []byte, err error) {
+	var keys, fences, journal []byte
+	err = scan(&s.fenceSeq, &s.epochSeq, &s.keys.count, &keys, &s.fences.count, &fences,
+		&s.lookupID, &journal, &s.logMark, &mac)
+	s.keys.read(keys)
+	s.fences.read(fences)
+	s.journal.read(journal)
+	return mac, err
+}
+
 func scanState(s *secrets, scan func(...any) error) (*state, error) {
 	var st state
-	var keys, fences, journal, mac []byte
-	err := scan(&st.fenceSeq, &st.epochSeq, &st.keys.count, &keys, &st.fences.count, &fences,
-		&st.lookupID, &journal, &st.logMark, &mac)
+	mac, err := st.scan(scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, &IntegrityError{Table: "state", Row: "its one row is gone"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the key store's state: %w", err)
 	}
-	st.keys.read(keys)
-	st.fences.read(fences)
-	st.journal.read(journal)
 	if !equal(s.rowMAC(st.message()), mac) {
 		return nil, &IntegrityError{Table: "state", Row: "its MAC is wrong: it was changed outside the program"}
 	}
