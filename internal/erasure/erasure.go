@@ -125,7 +125,9 @@ func (p *Process) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
+		if e, ok := domain.AsError(err); ok && e.Kind == domain.KindUnavailable {
+			p.Log.DebugContext(ctx, "erasures wait for a view or the store", "error", err)
+		} else if err != nil {
 			p.Log.ErrorContext(ctx, "a round of erasures failed and is tried again", "error", err)
 		}
 		if more && err == nil {
