@@ -5,13 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"lethe/domain"
 )
-
-func (k *Keyring) epochPath() string { return filepath.Join(k.opts.EpochDir, epochFile) }
 
 // MaxDestroy bounds the keys of one call of Destroy.
 const MaxDestroy = 65_536
