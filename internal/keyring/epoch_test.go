@@ -280,7 +280,7 @@ func TestOlderEpochKeysAreRefused(t *testing.T) {
 	require.Equal(t, before, readAll(t, older))
 
 	o.EpochReplicas = []string{newer}
-	k = open(t, o)
+	open(t, o)
 	require.False(t, holds(t, older, 1))
 }
 
