@@ -109,7 +109,6 @@ func (k *Keyring) statesOf(ctx context.Context, owners []any, of []KeyInfo, stat
 // rowState is decided by fences: a row that says fenced erases nothing, and
 // one that was put back revives nothing.
 func (k *Keyring) rowState(row *keyRow, fence bool) KeyState {
-	_, known := k.epochs.Load().find(bucketOf(row.c.Owner), row.epoch)
 	switch {
 	case k.checkRow(row) != nil:
 		return KeyDamaged
@@ -117,10 +116,27 @@ func (k *Keyring) rowState(row *keyRow, fence bool) KeyState {
 		return KeyFenced
 	case row.fenced:
 		return KeyLost
-	case !known:
+	}
+	if _, err := k.epochOf(row); errors.Is(err, errDead) {
+		return k.stateNow(row)
+	} else if err != nil {
 		return KeyDamaged
 	}
 	return KeyLive
+}
+
+// stateNow is of a row whose epoch key was deleted: it was rewrapped since it
+// was read, or it is lost.
+func (k *Keyring) stateNow(row *keyRow) KeyState {
+	switch key, err := k.rowNow(row); {
+	case err != nil:
+		return KeyDamaged
+	case key == nil:
+		return KeyFenced
+	default:
+		key.wipe()
+		return KeyLive
+	}
 }
 
 func (k *Keyring) fencedState(ctx context.Context, id KeyID) (KeyState, error) {

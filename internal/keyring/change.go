@@ -30,10 +30,10 @@ func (k *Keyring) change(f func(*changes) error) error {
 		if err != nil {
 			return err
 		}
-		if err := k.followEpochs(st.epochSeq); err != nil {
+		c = changes{state: st}
+		if c.written, err = k.followEpochs(st); err != nil {
 			return err
 		}
-		c = changes{state: st}
 		if err := f(&c); err != nil || !c.written {
 			return err
 		}

@@ -30,7 +30,8 @@ const (
 		"they are not erased: restore the key store from its backup and apply the erasures since then again"
 	meansFences = "an erased value could be reported as missing, and a destroyed key that is put back would not be known: " +
 		"restore the key store from its backup and apply the erasures since then again"
-	meansEpochs = "keys cannot be unwrapped from the next start on: restore the epoch keys from their other place while this program runs"
+	meansEpochs = "keys cannot be unwrapped from the next start on: while this program runs, it writes the epoch keys anew within a minute"
+	meansPlace  = "the epoch keys lie in fewer places than they should: the program writes them there anew when it can"
 	meansRoot   = "the keyring cannot be opened from the next start on: put the root key file back from where you keep it"
 	meansLookup = "people may not be found by their addresses, opt-outs of an address may not bind other records, and a repeated " +
 		"creation or import may not be recognised: stop, delete lookup.db and start, which rebuilds it from the log"
@@ -115,7 +116,7 @@ func (c *checking) count(ctx context.Context) error {
 	return nil // damage is found and reported later
 }
 
-// epochs reads root key and epoch keys again from their files.
+// epochs reads root key and epoch keys again from their files, at every place.
 func (c *checking) epochs(context.Context) error {
 	root, err := loadRoot(&c.k.opts, true)
 	if err != nil {
@@ -123,12 +124,32 @@ func (c *checking) epochs(context.Context) error {
 		c.report(Finding{File: filepath.Base(path), Where: "the file", What: err.Error(), Means: meansRoot})
 		return nil
 	}
-	e, err := loadEpochs(c.k.epochPath(), root)
-	switch now := c.k.epochs.Load(); {
-	case err != nil:
-		c.report(Finding{File: epochFile, Where: "the file", What: err.Error(), Means: meansEpochs})
-	case e.storeID != now.storeID || e.sequence < now.sequence:
-		c.report(Finding{File: epochFile, Where: "the file", What: "it is not the one that this program has read", Means: meansEpochs})
+	files, err := c.k.readPlaces()
+	if err != nil {
+		c.report(Finding{File: epochFile, Where: "the places", What: err.Error(), Means: meansEpochs})
+		return nil
+	}
+	now, sound := c.k.epochs.Load(), false
+	for _, f := range files {
+		what := ""
+		switch {
+		case f.err != nil:
+			what = f.err.Error()
+		case f.form == nil:
+			what = "there is no file"
+		case f.form.Store != now.storeID || f.form.Sequence.counter() < now.sequence.counter():
+			what = "it is not the one that this program has read"
+		default:
+			if _, err := f.form.open(root); err != nil {
+				what = err.Error()
+			}
+		}
+		if sound = sound || what == ""; what != "" {
+			c.report(Finding{File: epochFile, Where: f.dir, What: what, Means: meansPlace})
+		}
+	}
+	if !sound {
+		c.report(Finding{File: epochFile, Where: "the places", What: "no place has whole epoch keys", Means: meansEpochs})
 	}
 	return nil
 }

@@ -5,13 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"lethe/domain"
 )
-
-func (k *Keyring) epochPath() string { return filepath.Join(k.opts.EpochDir, epochFile) }
 
 // MaxDestroy bounds the keys of one call of Destroy.
 const MaxDestroy = 65_536
@@ -234,7 +231,7 @@ func (k *Keyring) standing(info KeyInfo) (*fenceRow, []byte, error) {
 		return fence, nil, err
 	}
 	key, err := k.unwrapLocal(&row)
-	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) {
+	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) || errors.Is(err, errDead) {
 		return nil, nil, nil // it is lost already, with its epoch key
 	}
 	if err != nil {

@@ -1,57 +1,97 @@
 package keyring
 
 import (
-	"bytes"
 	"crypto/cipher"
-	"crypto/sha256"
-	"encoding/binary"
-	"errors"
+	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
+	"time"
 
 	"lethe/internal/part"
 )
 
-// Epoch keys lie in one file, written whole and replaced atomically. It is
-// meant to be in no backup: a copy of the key store is dead once the epoch
-// keys that wrap it are.
-//
-//	"lethe-epochs-1\n" ‖ sequence 8 ‖ store ID 16 ‖ count 4
-//	count × { bucket 1 ‖ epoch 4 ‖ wrapped key 92 }
-//	SHA-256 of all before
-//
-// The wrapped key's context is LP("epoch") ‖ LP(store ID) ‖ LP(bucket) ‖
-// LP(epoch). Sequence grows with every rotation and is compared with the key
-// store's in each transaction.
-const (
-	epochMagic   = "lethe-epochs-1\n"
-	epochFile    = "epochs"
-	epochPending = "epochs.new" // not yet confirmed by a key store
-	buckets      = 256
-	epochEntry   = 1 + 4 + wrappedSize
-)
-
-type epoch struct {
-	bucket  uint8
-	number  uint32
-	wrapped [wrappedSize]byte
-	aead    cipher.AEAD
-}
-
-// epochs are the opened epoch keys. Immutable once made.
-type epochs struct {
-	sequence uint64
-	storeID  [16]byte
-	live     [buckets]*epoch // the newest of each bucket
-	all      []*epoch
-}
+// buckets is how many epoch keys are in use at a time.
+const buckets = 256
 
 // bucketOf spreads owners over the epoch keys, so that one of them can be
 // rotated urgently without touching the others.
 func bucketOf(owner string) uint8 { return uint8(crc32.ChecksumIEEE([]byte(owner))) } //nolint:gosec // truncation wanted
+
+// epochSequence names one state of the epoch keys. The upper half counts the
+// changes. The lower half is random, so that two changes that were both begun
+// from one state, such as one that a crash cut and a later one, are told apart.
+type epochSequence uint64
+
+func (s epochSequence) counter() uint64 { return uint64(s) >> 32 }
+
+// epoch is one epoch key.
+type epoch struct {
+	bucket  uint8
+	number  uint32 // the counter of the sequence that it was made in
+	made    time.Time
+	wrapped []byte
+	aead    cipher.AEAD
+}
+
+// goneEpoch is what stays of epoch keys that were deleted: those of one number
+// that were retired together. The key itself is in no file any more that was
+// confirmed.
+type goneEpoch struct {
+	number  uint32
+	buckets bucketSet
+	made    time.Time
+	retired time.Time
+	removed epochSequence // of the first state without them
+	copies  []epochCopy   // a place each that held them
+}
+
+// epochCopy is a place that held a retired key, and since when it does not.
+type epochCopy struct {
+	place PlaceID
+	at    time.Time // zero: not known to be deleted there
+}
+
+// PlaceID names one place that holds epoch keys: not a path, but what lies
+// there. Another disk at the same path is another place.
+type PlaceID [16]byte
+
+func (p PlaceID) String() string { return hex.EncodeToString(p[:]) }
+
+// place is a place that holds, or held, the epoch keys.
+type epochPlace struct {
+	id        PlaceID
+	dir       string // where it was seen last
+	added     time.Time
+	forgotten time.Time // when somebody declared that it exists no more; zero: it counts
+}
+
+// epochs are the opened epoch keys in one state. Immutable once made.
+type epochs struct {
+	sequence, previous epochSequence
+	storeID            [16]byte
+	places             []epochPlace
+	all                []*epoch // a bucket has several while it is being rotated
+	gone               []goneEpoch
+	live               [buckets]*epoch // the newest of each bucket
+}
+
+// index fills in live, and reports a bucket that has no key.
+func (e *epochs) index() error {
+	e.live = [buckets]*epoch{}
+	for _, x := range e.all {
+		if live := e.live[x.bucket]; live == nil || live.number < x.number {
+			e.live[x.bucket] = x
+		}
+	}
+	for b := range e.live {
+		if e.live[b] == nil {
+			return fmt.Errorf("bucket %d has no epoch key: %w", b, ErrEpochsMissing)
+		}
+	}
+	return nil
+}
 
 func (e *epochs) find(bucket uint8, number uint32) (*epoch, bool) {
 	if live := e.live[bucket]; live.number == number {
@@ -65,117 +105,122 @@ func (e *epochs) find(bucket uint8, number uint32) (*epoch, bool) {
 	return nil, false
 }
 
-func epochContext(storeID [16]byte, bucket uint8, number uint32) []byte {
-	dst := lp(lp(nil, "epoch"), storeID[:])
-	return lp32(lp(dst, []byte{bucket}), number)
-}
-
-func newEpochs(root cipher.AEAD, storeID [16]byte, rand io.Reader) (*epochs, error) {
-	e := &epochs{sequence: 1, storeID: storeID}
-	var key [keySize]byte
-	defer clear(key[:])
-	for b := range buckets {
-		if _, err := io.ReadFull(rand, key[:]); err != nil {
-			return nil, fmt.Errorf("drawing an epoch key: %w", err)
+// deleted finds what stays of a key that was deleted.
+func (e *epochs) deleted(bucket uint8, number uint32) (*goneEpoch, bool) {
+	for i := range e.gone {
+		if g := &e.gone[i]; g.number == number && g.buckets.has(bucket) {
+			return g, true
 		}
-		x := &epoch{bucket: uint8(b), number: 1} //nolint:gosec // below 256
-		copy(x.wrapped[:], wrap(nil, root, epochContext(storeID, x.bucket, 1), key[:]))
-		aead, err := part.NewAEAD(key[:])
-		if err != nil {
-			return nil, err
-		}
-		x.aead, e.live[b] = aead, x
-		e.all = append(e.all, x)
 	}
-	return e, nil
+	return nil, false
 }
 
-func (e *epochs) encode() []byte {
-	b := append([]byte(nil), epochMagic...)
-	b = binary.BigEndian.AppendUint64(b, e.sequence)
-	b = append(b, e.storeID[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(e.all))) //nolint:gosec // a few per bucket
+// unfinished are the buckets that have more than one key: their rotation is
+// under way, or was cut.
+func (e *epochs) unfinished() bucketSet {
+	var s bucketSet
 	for _, x := range e.all {
-		b = binary.BigEndian.AppendUint32(append(b, x.bucket), x.number)
-		b = append(b, x.wrapped[:]...)
-	}
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
-}
-
-// loadEpochs reads and unwraps a file of epoch keys. Errors: os.ErrNotExist,
-// ErrRootWrong, ErrNewer, or that the file is damaged.
-func loadEpochs(path string, root cipher.AEAD) (*epochs, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // a file of ours
-	if err != nil {
-		return nil, fmt.Errorf("reading epoch keys: %w", err)
-	}
-	head := len(epochMagic) + 8 + 16 + 4
-	if len(b) > 6 && bytes.HasPrefix(b, []byte("lethe-epochs-")) && !bytes.HasPrefix(b, []byte(epochMagic)) {
-		return nil, fmt.Errorf("%s: %w", path, ErrNewer)
-	}
-	if len(b) < head+sha256.Size {
-		return nil, fmt.Errorf("%s %w: it is too short", path, errDamaged)
-	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if want := sha256.Sum256(body); !bytes.Equal(want[:], sum) {
-		return nil, fmt.Errorf("%s %w: its checksum is wrong", path, errDamaged)
-	}
-	e := &epochs{sequence: binary.BigEndian.Uint64(b[len(epochMagic):])}
-	copy(e.storeID[:], b[len(epochMagic)+8:])
-	entries := body[head:]
-	if n := binary.BigEndian.Uint32(b[head-4:]); uint64(n)*epochEntry != uint64(len(entries)) {
-		return nil, fmt.Errorf("%s %w: its length is wrong", path, errDamaged)
-	}
-	for ; len(entries) > 0; entries = entries[epochEntry:] {
-		if err := e.add(root, entries[:epochEntry]); err != nil {
-			return nil, err
+		if x != e.live[x.bucket] {
+			s.add(x.bucket)
 		}
 	}
-	for b := range e.live {
-		if e.live[b] == nil {
-			return nil, fmt.Errorf("%s: bucket %d has no epoch key: %w", path, b, ErrEpochsMissing)
-		}
-	}
-	return e, nil
+	return s
 }
 
-func (e *epochs) add(root cipher.AEAD, entry []byte) error {
-	x := &epoch{bucket: entry[0], number: binary.BigEndian.Uint32(entry[1:])}
-	copy(x.wrapped[:], entry[5:])
-	key, err := unwrap(root, epochContext(e.storeID, x.bucket, x.number), x.wrapped[:])
-	if err != nil {
-		return ErrRootWrong
+// next is a copy to change, as the state that follows e.
+func (e *epochs) next(rand io.Reader) (*epochs, error) {
+	n := *e
+	n.places, n.all, n.gone = slices.Clone(e.places), slices.Clone(e.all), slices.Clone(e.gone)
+	for i := range n.gone {
+		n.gone[i].copies = slices.Clone(e.gone[i].copies)
 	}
-	defer clear(key[:])
-	if x.aead, err = part.NewAEAD(key[:]); err != nil {
-		return err
+	n.previous = e.sequence
+	var low [4]byte
+	if _, err := io.ReadFull(rand, low[:]); err != nil {
+		return nil, fmt.Errorf("drawing a sequence: %w", err)
 	}
-	e.all = append(e.all, x)
-	if live := e.live[x.bucket]; live == nil || live.number < x.number {
-		e.live[x.bucket] = x
+	n.sequence = epochSequence((e.sequence.counter()+1)<<32 | uint64(low[0])<<24 | uint64(low[1])<<16 | uint64(low[2])<<8 | uint64(low[3]))
+	return &n, nil
+}
+
+// place finds one by its ID.
+func (e *epochs) place(id PlaceID) *epochPlace {
+	for i := range e.places {
+		if e.places[i].id == id {
+			return &e.places[i]
+		}
 	}
 	return nil
 }
 
-// writeFile replaces a file atomically and durably: a crash leaves the old
-// one or the new one.
-func writeFile(path string, content []byte) error {
-	tmp := path + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // a file of ours
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+// draw adds a new key to each bucket of a state that next made.
+func (e *epochs) draw(root cipher.AEAD, of bucketSet, now time.Time, rand io.Reader) error {
+	var key [keySize]byte
+	defer clear(key[:])
+	number := uint32(e.sequence.counter()) //nolint:gosec // the upper half
+	for b := range of.each() {
+		if _, err := io.ReadFull(rand, key[:]); err != nil {
+			return fmt.Errorf("drawing an epoch key: %w", err)
+		}
+		aead, err := part.NewAEAD(key[:])
+		if err != nil {
+			return err
+		}
+		e.all = append(e.all, &epoch{
+			bucket: b, number: number, made: now, aead: aead,
+			wrapped: wrap(nil, root, epochContext(e.storeID, b, number), key[:]),
+		})
 	}
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return renameFile(tmp, path)
+	return e.index()
 }
 
-func renameFile(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return fmt.Errorf("writing %s: %w", to, err)
+// newEpochs is the first state.
+func newEpochs(root cipher.AEAD, storeID [16]byte, now time.Time, rand io.Reader) (*epochs, error) {
+	e, err := (&epochs{storeID: storeID}).next(rand)
+	if err != nil {
+		return nil, err
 	}
-	return syncDir(filepath.Dir(to))
+	return e, e.draw(root, allBuckets(), now, rand)
+}
+
+// retire takes the keys below a number out of each bucket, in a state that
+// next made. The newest always stays.
+func (e *epochs) retire(below *[buckets]uint32, now time.Time) {
+	var kept []*epoch
+	for _, x := range e.all {
+		if x.number >= below[x.bucket] || x == e.live[x.bucket] {
+			kept = append(kept, x)
+			continue
+		}
+		e.retiredWith(x, now).buckets.add(x.bucket)
+	}
+	e.all = kept
+}
+
+// older reports whether retire would take something out.
+func (e *epochs) older(below *[buckets]uint32) bool {
+	return slices.ContainsFunc(e.all, func(x *epoch) bool { return x.number < below[x.bucket] && x != e.live[x.bucket] })
+}
+
+// retiredWith is the record that a key goes into: that of its number, of what
+// this state removes.
+func (e *epochs) retiredWith(x *epoch, now time.Time) *goneEpoch {
+	for i := range e.gone {
+		if g := &e.gone[i]; g.number == x.number && g.removed == e.sequence {
+			return g
+		}
+	}
+	g := goneEpoch{number: x.number, made: x.made, retired: now, removed: e.sequence}
+	for _, p := range e.places {
+		if p.forgotten.IsZero() {
+			g.copies = append(g.copies, epochCopy{place: p.id})
+		}
+	}
+	e.gone = append(e.gone, g)
+	return &e.gone[len(e.gone)-1]
+}
+
+func epochContext(storeID [16]byte, bucket uint8, number uint32) []byte {
+	dst := lp(lp(nil, "epoch"), storeID[:])
+	return lp32(lp(dst, []byte{bucket}), number)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"lethe/domain"
 )
@@ -30,6 +31,35 @@ var (
 	// ErrDestroyed: the key was destroyed while its holder kept it.
 	ErrDestroyed = errors.New("the key was destroyed")
 )
+
+// errDead: a row is wrapped by an epoch key that was deleted. Either it was
+// read before its key was rewrapped, or the key is lost.
+var errDead = errors.New("the epoch key of the key was deleted")
+
+// DeadError says that the key store is an older copy: epoch keys that it needs
+// were deleted after it was made, so that these keys open nothing any more,
+// those of erased people among them. Nothing was changed.
+type DeadError struct {
+	Keys, Live uint64    // of Live keys, Keys are dead
+	Since      time.Time // since when the first of them are
+}
+
+func (e *DeadError) Error() string {
+	return fmt.Sprintf("this copy of the key store is older than the epoch keys: %d of its %d keys are dead, the first since %s. "+
+		"Restore a copy that was made later; without one, what these keys sealed is lost", e.Keys, e.Live, e.Since.Format(time.RFC3339))
+}
+
+// BehindError says that only old epoch keys were found: the newest are at a
+// place that is not there. Nothing was changed.
+type BehindError struct{ Found, Want uint64 } // changes of the epoch keys
+
+func (e *BehindError) Error() string {
+	return fmt.Sprintf("the epoch keys that were found are of change %d, and the key store was last used with those of %d: "+
+		"bring back the place that has them; without it, keys that were wrapped since are lost", e.Found, e.Want)
+}
+
+// Unwrap is ErrEpochsMissing.
+func (e *BehindError) Unwrap() error { return ErrEpochsMissing }
 
 // FencedError says that compartments were erased and get no key any more. It
 // is a *domain.Error of KindGone to errors.As.

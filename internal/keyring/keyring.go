@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +32,17 @@ type Options struct {
 	// its head, somewhere else; "": none, and a lost journal is an error.
 	JournalDir, HeadDir string
 
+	// EpochReplicas are other places of the epoch keys, on other disks: losing
+	// one place loses nothing.
+	EpochReplicas []string
+	// RotateEvery is how often the caller rotates the epoch keys; 0: at no set
+	// time. PurgeAfter is for how long what lies below the directories, such as
+	// snapshots, keeps what was deleted; negative: nobody knows.
+	RotateEvery, PurgeAfter time.Duration
+	// AcceptDead opens a key store that is older than the epoch keys, whose dead
+	// keys then count as lost.
+	AcceptDead bool
+
 	// RootKeyFile is "file:PATH" or a path. With CreateRoot it is made when
 	// neither it nor a key store is there.
 	RootKeyFile string
@@ -40,12 +51,17 @@ type Options struct {
 	Rand      io.Reader        // default: crypto/rand
 	Now       func() time.Time // default: time.Now
 	Logger    *slog.Logger     // alarms; default: none
+	Report    func(string)     // what was survived, such as the loss of a place of epoch keys; default: nobody
 	CacheSize int              // keys, default 65,536
 	CacheTTL  time.Duration    // default 10 minutes
 
 	// VerifyRows bounds the rows of keys that Open checks; a bigger table is
 	// left to Check. Default 100,000 (about half a second); negative: none.
 	VerifyRows int
+
+	// step, in tests, is called at each point of a change of the epoch keys at
+	// which a crash leaves something else.
+	step func()
 
 	// DefaultCountry is the ISO 3166 code that phone numbers without a
 	// country prefix belong to. Default: none, such numbers stay digits.
@@ -61,6 +77,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.step == nil {
+		o.step = func() {}
+	}
+	if o.Report == nil {
+		o.Report = func(string) {}
 	}
 	if o.CacheSize <= 0 {
 		o.CacheSize = 1 << 16
@@ -82,6 +104,11 @@ type Keyring struct {
 	secrets secrets
 	storeID [16]byte
 	epochs  atomic.Pointer[epochs]
+	epochMu sync.Mutex                                // one reload at a time
+	held    atomic.Pointer[map[PlaceID]epochSequence] // where the epoch keys were found last
+	told    map[string]string                         // what was reported of each place; guarded by writeMu
+
+	rotateMu sync.Mutex // one rotation of this process at a time
 
 	writeMu sync.Mutex // one transaction of this process at a time
 	writer  *writer
@@ -113,7 +140,7 @@ type Keyring struct {
 // again before it returns.
 func Open(ctx context.Context, o Options) (_ *Keyring, err error) {
 	o.setDefaults()
-	k := &Keyring{opts: o, cache: newCache(o.CacheSize, o.CacheTTL)}
+	k := &Keyring{opts: o, cache: newCache(o.CacheSize, o.CacheTTL), told: map[string]string{}}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("opening keyring: %w", errors.Join(err, k.Close()))
@@ -143,32 +170,34 @@ func Open(ctx context.Context, o Options) (_ *Keyring, err error) {
 
 // openStores opens the key store and the epoch keys, or makes both.
 //
-// They are made in this order: epoch keys under a pending name, the key
-// store in one transaction, epoch keys renamed. So whatever is found after a
-// crash tells a half-made store from a lost one.
+// They are made in this order: epoch keys under a pending name at each place,
+// the key store in one transaction, epoch keys renamed. So whatever is found
+// after a crash tells a half-made store from a lost one.
 func (k *Keyring) openStores(ctx context.Context) error {
 	store := filepath.Join(k.opts.Dir, storeFile)
-	confirmed, pending := filepath.Join(k.opts.EpochDir, epochFile), filepath.Join(k.opts.EpochDir, epochPending)
 	stored, err := fileExists(store)
 	if err != nil {
 		return err
 	}
-	haveEpochs, err := fileExists(confirmed)
+	files, err := k.readPlaces()
 	if err != nil {
 		return err
 	}
-	if k.root, err = loadRoot(&k.opts, stored || haveEpochs); err != nil {
+	confirmed := slices.ContainsFunc(files, func(f placeFile) bool { return !f.pending && (f.form != nil || f.err != nil) })
+	if k.root, err = loadRoot(&k.opts, stored || confirmed); err != nil {
 		return err
 	}
-	if !stored && haveEpochs {
+	switch form := chosen(files, anySequence); {
+	case !stored && confirmed:
 		return ErrStoreMissing
-	}
-	if haveEpochs { // proves the root key before anything is opened for writing
-		e, err := loadEpochs(confirmed, k.root)
+	case confirmed && form != nil: // proves the root key before anything is opened for writing
+		e, err := form.open(k.root)
 		if err != nil {
 			return err
 		}
 		k.epochs.Store(e)
+	case stored && confirmed:
+		return noEpochs(files)
 	}
 	if err := createFile(store); err != nil {
 		return err
@@ -180,67 +209,47 @@ func (k *Keyring) openStores(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case created && !haveEpochs:
-		return k.confirmEpochs(pending, confirmed)
-	case !created && haveEpochs:
+	case !created && confirmed:
 		return ErrStoreMissing
 	case !created:
-		return k.createStores(pending, confirmed)
+		if err := k.createStores(files); err != nil {
+			return err
+		}
 	}
-	return k.adopt()
-}
-
-// confirmEpochs finishes a creation that a crash cut between the key store's
-// commit and the rename.
-func (k *Keyring) confirmEpochs(pending, confirmed string) error {
-	e, err := loadEpochs(pending, k.root)
-	if errors.Is(err, os.ErrNotExist) {
-		return ErrEpochsMissing
-	}
-	if err != nil {
+	if k.storeID, k.secrets, err = readMeta(k.writer, k.root); err != nil {
 		return err
 	}
-	k.epochs.Store(e)
-	if err := k.adopt(); err != nil {
-		return err
-	}
-	return renameFile(pending, confirmed)
+	return k.withState(ctx, k.syncEpochs)
 }
 
-func (k *Keyring) createStores(pending, confirmed string) error {
+func (k *Keyring) createStores(files []placeFile) error {
 	var storeID [16]byte
 	if _, err := io.ReadFull(k.opts.Rand, storeID[:]); err != nil {
 		return fmt.Errorf("drawing a store ID: %w", err)
 	}
-	e, err := newEpochs(k.root, storeID, k.opts.Rand)
+	e, err := newEpochs(k.root, storeID, k.now(), k.opts.Rand)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(k.opts.EpochDir, 0o700); err != nil {
-		return fmt.Errorf("creating epoch keys: %w", err)
+	for _, f := range files {
+		p := epochPlace{dir: f.dir, added: k.now()}
+		if _, err := io.ReadFull(k.opts.Rand, p.id[:]); err != nil {
+			return fmt.Errorf("drawing an ID: %w", err)
+		}
+		e.places = append(e.places, p)
 	}
-	if err := writeFile(pending, e.encode()); err != nil {
-		return err
+	for _, p := range e.places {
+		if err := e.write(p.dir, epochPending, p.id); err != nil {
+			return err
+		}
 	}
 	if err := create(k.writer, k.root, e, k.opts.Rand); err != nil {
 		return err
 	}
-	if err := renameFile(pending, confirmed); err != nil {
-		return err
-	}
-	k.epochs.Store(e)
-	return k.adopt()
-}
-
-// adopt reads the key store's secrets and checks that store and epoch keys
-// belong together.
-func (k *Keyring) adopt() error {
-	var err error
-	if k.storeID, k.secrets, err = readMeta(k.writer, k.root); err != nil {
-		return err
-	}
-	if k.epochs.Load().storeID != k.storeID {
-		return errors.New("the epoch keys belong to another key store")
+	for _, p := range e.places {
+		if err := renameFile(filepath.Join(p.dir, epochPending), filepath.Join(p.dir, epochFile)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

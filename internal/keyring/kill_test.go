@@ -30,8 +30,8 @@ type acknowledged struct {
 
 const childDir = "LETHE_KEYRING_KILL_DIR"
 
-// TestKilledAtRandom kills a process that provisions, destroys and claims
-// from many goroutines, again and again on one store. After each kill what
+// TestKilledAtRandom kills a process that provisions, destroys, claims and
+// rotates from many goroutines, again and again on one store. After each kill what
 // was acknowledged is there: keys open their parts, destroyed keys are
 // erased, claims keep their token, and every row adds up. LETHE_KILL_ROUNDS
 // sets how often.
@@ -88,7 +88,10 @@ func requireAcknowledged(t *testing.T, k *Keyring, a acknowledged, erased map[Ke
 }
 
 func childOptions(dir string) Options {
-	return Options{Dir: dir, EpochDir: dir, LookupDir: dir, RootKeyFile: dir + "/root.key", CreateRoot: true}
+	return Options{
+		Dir: dir, EpochDir: dir, EpochReplicas: []string{dir + "/replica"}, LookupDir: dir,
+		RootKeyFile: dir + "/root.key", CreateRoot: true,
+	}
 }
 
 // runAndKill starts the child, lets it work for a random while, kills it and
@@ -135,6 +138,12 @@ func TestKillChild(t *testing.T) {
 	number, err := strconv.ParseUint(round, 10, 64)
 	require.NoError(t, err)
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			_, err := k.Rotate(context.Background(), RotateOptions{})
+			require.NoError(t, err)
+		}
+	})
 	for worker := range uint64(8) {
 		wg.Go(func() {
 			for i := range uint64(1 << 20) {

@@ -84,22 +84,15 @@ func (k *Keyring) readKeys(ctx context.Context, of []Compartment, keys []*Key, m
 	var still []int
 	for _, at := range missing {
 		version := k.cache.at()
-		var row keyRow
-		err := row.scan(k.read.newest.QueryRowContext(ctx, of[at].Owner, of[at].Group).Scan)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && row.fenced {
+		key, err := k.rowKey(ctx, nil, func(row *keyRow) error {
+			return row.scan(k.read.newest.QueryRowContext(ctx, of[at].Owner, of[at].Group).Scan)
+		})
+		if errors.Is(err, sql.ErrNoRows) || errors.Is(err, errFenced) || key == nil && err == nil {
 			still = append(still, at)
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading a key: %w", err)
-		}
-		key, err := k.unwrapRow(ctx, &row)
-		if errors.Is(err, errFenced) {
-			still = append(still, at)
-			continue
-		}
-		if err != nil {
-			return nil, err
 		}
 		keys[at] = k.cache.put(key, true, version, k.opts.Now())
 	}
@@ -161,10 +154,10 @@ func (k *Keyring) provisionAll(order []Compartment, into map[Compartment]*Key) e
 	if err != nil {
 		return err
 	}
-	if err := k.followEpochs(st.epochSeq); err != nil {
+	changed, err := k.followEpochs(st)
+	if err != nil {
 		return err
 	}
-	changed := false
 	for len(order) > 0 {
 		n := chunkOf(len(order))
 		inserted, err := k.provisionChunk(st, order[:n], into)
@@ -361,21 +354,5 @@ func (k *Keyring) refuseFenced(keys []*Key) error {
 	if n > 0 {
 		return fmt.Errorf("inserting a key: %w", errFenced)
 	}
-	return nil
-}
-
-// followEpochs reads the epoch keys again when another process rotated them.
-func (k *Keyring) followEpochs(sequence uint64) error {
-	if k.epochs.Load().sequence == sequence {
-		return nil
-	}
-	e, err := loadEpochs(k.epochPath(), k.root)
-	if err != nil {
-		return err
-	}
-	if e.sequence != sequence || e.storeID != k.storeID {
-		return fmt.Errorf("the epoch keys are at %d and the key store at %d: %w", e.sequence, sequence, ErrEpochsMissing)
-	}
-	k.epochs.Store(e)
 	return nil
 }

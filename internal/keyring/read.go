@@ -15,7 +15,7 @@ import (
 
 // readStatements are the key store's queries outside the write connection.
 type readStatements struct {
-	generation, newest, owner, owners, fence, state *sql.Stmt
+	generation, newest, owner, owners, page, fence, state *sql.Stmt
 }
 
 func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
@@ -25,6 +25,7 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 		{&r.newest, keys + " AND grp = ? ORDER BY generation DESC LIMIT 1"},
 		{&r.owner, keys + " ORDER BY grp, generation"},
 		{&r.owners, "SELECT " + keyColumns + ", key_id IN (SELECT key_id FROM fences) FROM keys WHERE owner IN (" + placeholders("?", chunkRows) + ")"},
+		{&r.page, "SELECT " + keyColumns + " FROM keys WHERE (owner, grp, generation) > (?, ?, ?) ORDER BY owner, grp, generation LIMIT ?"},
 		{&r.fence, "SELECT " + fenceColumns + " FROM fences WHERE key_id = ? OR fingerprint = ?"},
 		{&r.state, selectState},
 	})
@@ -35,7 +36,7 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 }
 
 func (r *readStatements) close() error {
-	return closeAll(r.generation, r.newest, r.owner, r.owners, r.fence, r.state)
+	return closeAll(r.generation, r.newest, r.owner, r.owners, r.page, r.fence, r.state)
 }
 
 // alarms counts what must never happen and logs it, once a second at most.
@@ -81,6 +82,11 @@ func (k *Keyring) refresh(ctx context.Context) error {
 	}
 	if k.known.Swap(st.fenceSeq) != st.fenceSeq {
 		k.cache.flush()
+	}
+	if committed := epochSequence(st.epochSeq); k.epochs.Load().sequence != committed {
+		if err := k.reloadEpochs(committed); err != nil {
+			return err
+		}
 	}
 	k.checked.Store(&now) // from before the read: what came after it is not known
 	return nil
@@ -156,17 +162,12 @@ func (k *Keyring) keyOf(ctx context.Context, h *part.Header) (*Key, personal.Sta
 		return key, personal.Present, nil
 	}
 	version := k.cache.at()
-	var row keyRow
-	err := row.scan(k.read.generation.QueryRowContext(ctx, h.Owner, h.Group, h.Generation).Scan)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return k.without(ctx, h)
-	case err != nil:
-		return nil, 0, err
-	case row.fenced || row.id != h.KeyID:
+	key, err := k.rowKey(ctx, &h.KeyID, func(row *keyRow) error {
+		return row.scan(k.read.generation.QueryRowContext(ctx, h.Owner, h.Group, h.Generation).Scan)
+	})
+	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, errDead) || key == nil && err == nil {
 		return k.without(ctx, h)
 	}
-	key, err := k.unwrapRow(ctx, &row)
 	if integrity := (*IntegrityError)(nil); errors.As(err, &integrity) {
 		k.alarm(ctx, &k.alarms.integrity, integrity.Error(), "key", h.KeyID.String())
 		return nil, personal.Tampered, nil
@@ -245,15 +246,82 @@ func (k *Keyring) unwrapLocal(row *keyRow) (*Key, error) {
 	if err := k.checkRow(row); err != nil {
 		return nil, err
 	}
-	e, ok := k.epochs.Load().find(bucketOf(row.c.Owner), row.epoch)
-	if !ok {
-		return nil, &IntegrityError{Table: "keys", Row: fmt.Sprintf("key %s is wrapped by epoch key %d, which is gone", row.id, row.epoch)}
+	e, err := k.epochOf(row)
+	if err != nil {
+		return nil, err
 	}
 	dek, err := unwrap(e.aead, row.context(nil, k.storeID), row.wrapped)
 	if err != nil {
 		return nil, &IntegrityError{Table: "keys", Row: "key " + row.id.String() + " does not unwrap"}
 	}
 	return &Key{compartment: row.c, id: row.id, generation: row.generation, dek: dek}, nil
+}
+
+// epochOf finds the epoch key of a row, also one that another process has made
+// since. errDead when it was deleted.
+func (k *Keyring) epochOf(row *keyRow) (*epoch, error) {
+	bucket := bucketOf(row.c.Owner)
+	for range 2 {
+		now := k.epochs.Load()
+		if e, ok := now.find(bucket, row.epoch); ok {
+			return e, nil
+		}
+		if _, ok := now.deleted(bucket, row.epoch); ok {
+			return nil, errDead
+		}
+		if err := k.reloadEpochs(anySequence); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &IntegrityError{Table: "keys", Row: fmt.Sprintf("key %s is wrapped by epoch key %d, which is nowhere", row.id, row.epoch)}
+}
+
+// rowKey reads a row and opens its key, nil when the row is fenced or names
+// another key than id (nil: any). errDead when its epoch key was deleted, and
+// that not between reading the row and opening it.
+func (k *Keyring) rowKey(ctx context.Context, id *KeyID, read func(*keyRow) error) (key *Key, err error) {
+	for range 3 {
+		var row keyRow
+		if err := read(&row); err != nil {
+			return nil, err
+		}
+		if row.fenced || id != nil && row.id != *id {
+			return nil, nil //nolint:nilnil // no such key
+		}
+		if key, err = k.unwrapRow(ctx, &row); !errors.Is(err, errDead) {
+			return key, err
+		}
+	}
+	return nil, err
+}
+
+// rowNow opens the key that the row of another state has by now, nil when it
+// was destroyed. An *IntegrityError when its epoch key was deleted.
+func (k *Keyring) rowNow(old *keyRow) (*Key, error) {
+	ctx := context.Background()
+	key, err := k.rowKey(ctx, nil, func(row *keyRow) error {
+		return row.scan(k.read.generation.QueryRowContext(ctx, old.c.Owner, string(old.c.Group), int64(old.generation)).Scan)
+	})
+	if errors.Is(err, errDead) {
+		err = &IntegrityError{Table: "keys", Row: fmt.Sprintf("key %s is wrapped by epoch key %d, which was deleted", old.id, old.epoch)}
+	}
+	if errors.Is(err, errFenced) {
+		return nil, nil //nolint:nilnil // destroyed
+	}
+	return key, err
+}
+
+// scanKeys reads rows of keys and closes them.
+func scanKeys(rows *sql.Rows) (all []keyRow, err error) {
+	defer rows.Close() //nolint:errcheck // read only
+	for rows.Next() {
+		var row keyRow
+		if err := row.scan(rows.Scan); err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
 }
 
 func (k *Keyring) checkRow(row *keyRow) error {
@@ -277,20 +345,17 @@ func (k *Keyring) Keys(ctx context.Context, owner string) ([]KeyInfo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing keys: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // read only
-	var infos []KeyInfo
-	for rows.Next() {
-		var row keyRow
-		if err := row.scan(rows.Scan); err != nil {
-			return nil, fmt.Errorf("listing keys: %w", err)
-		}
-		if err := k.checkRow(&row); err != nil {
+	all, err := scanKeys(rows)
+	if err != nil {
+		return nil, fmt.Errorf("listing keys: %w", err)
+	}
+	infos := make([]KeyInfo, len(all))
+	for i := range all {
+		row := &all[i]
+		if err := k.checkRow(row); err != nil {
 			return nil, err
 		}
-		infos = append(infos, KeyInfo{Compartment: row.c, Generation: row.generation, ID: row.id, Fenced: row.fenced})
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("listing keys: %w", err)
+		infos[i] = KeyInfo{Compartment: row.c, Generation: row.generation, ID: row.id, Fenced: row.fenced}
 	}
 	return infos, nil
 }

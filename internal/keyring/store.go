@@ -227,7 +227,7 @@ func create(w *writer, root cipher.AEAD, e *epochs, rand io.Reader) error {
 				return err
 			}
 		}
-		st := state{fenceSeq: 1, epochSeq: e.sequence}
+		st := state{fenceSeq: 1, epochSeq: uint64(e.sequence)}
 		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,x'',?,0,?)",
 			st.fenceSeq, st.epochSeq, st.keys.bytes(), st.fences.bytes(), st.journal.bytes(), s.rowMAC(st.message()))
 		if err != nil {

@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -59,10 +60,15 @@ func (k *Keyring) keyTable(deep bool) checkedTable {
 		wrong := k.wrongMAC(r.mac, r.message(scratch[:0]), macSize)
 		if deep && wrong == "" && !r.fenced {
 			key, err := k.unwrapLocal(&r)
+			if errors.Is(err, errDead) { // lost, or rewrapped since this state
+				key, err = k.rowNow(&r)
+			}
 			if err != nil {
 				return "", nil, "", err
 			}
-			key.wipe()
+			if key != nil {
+				key.wipe()
+			}
 		}
 		return "key " + r.id.String(), r.mac, wrong, nil
 	}}
