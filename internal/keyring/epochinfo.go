@@ -15,7 +15,7 @@ type Guarantee string
 // Guarantees. The weakest of all places counts.
 const (
 	GuaranteeDestroyed      Guarantee = "destroyed"       // overwritten and deleted
-	GuaranteePurgeScheduled Guarantee = "purge-scheduled" // deleted, and what lies below keeps it for a known time
+	GuaranteePurgeScheduled Guarantee = "purge_scheduled" // deleted, and what lies below keeps it for a known time
 	GuaranteeUnknown        Guarantee = "unknown"         // deleted, and nobody knows what lies below
 )
 
@@ -254,7 +254,7 @@ type EpochState string
 const (
 	EpochLive           EpochState = "live"
 	EpochRetired        EpochState = "retired"         // a place that held them has not confirmed that they are deleted
-	EpochPurgeScheduled EpochState = "purge-scheduled" // deleted everywhere; what lies below still keeps them
+	EpochPurgeScheduled EpochState = "purge_scheduled" // deleted everywhere; what lies below still keeps them
 	EpochDestroyed      EpochState = "destroyed"
 	EpochUnknown        EpochState = "unknown" // deleted everywhere; nobody knows what lies below
 )
