@@ -18,6 +18,7 @@ import (
 type eraseCmd struct {
 	Order  eraseOrderCmd  `cmd:"" default:"withargs" help:"Order the erasure of a person's data, or say what it would do."`
 	Show   eraseShowCmd   `cmd:"" help:"Show a person's erasures and how far they have come."`
+	List   eraseListCmd   `cmd:"" help:"List erasures of all people."`
 	Cancel eraseCancelCmd `cmd:"" help:"Call off an erasure that has not started."`
 	Reopen eraseReopenCmd `cmd:"" help:"Let a person who was erased be recorded anew."`
 }
@@ -172,6 +173,39 @@ func (c *eraseShowCmd) Run(ctx context.Context, s *shell) error {
 		}
 		for _, w := range all.Waiting {
 			p.line("Waiting: %s, kept by %s%s", w.Group, w.Rule, untilText(w.Until))
+		}
+		return nil
+	})
+}
+
+type eraseListCmd struct {
+	State string `name:"state" placeholder:"STATE" help:"ordered, started, completed, cancelled, stopped; all when left out."`
+	Limit int    `name:"limit" default:"100" help:"Rows to show, at most 500."`
+	Older string `name:"before" placeholder:"POSITION" help:"Only those before this, as the last line of a page says."`
+}
+
+// Help is shown by --help.
+func (eraseListCmd) Help() string {
+	return `Examples:
+
+    lethe erase list --state started
+    lethe erase list --json`
+}
+
+func (c *eraseListCmd) Run(ctx context.Context, s *shell) error {
+	q := queryOf("state", c.State, "limit", strconv.Itoa(c.Limit), "before", c.Older)
+	return show(ctx, s, call{method: http.MethodGet, path: []string{"erasures"}, query: q}, func(p *page, all httpapi.ErasureLines) error {
+		if len(all.Items) == 0 {
+			p.line("There are no such erasures.")
+			return nil
+		}
+		p.head("person", "state", "cause", "ordered", "due", "completed", "groups kept", "what is missing")
+		for _, e := range all.Items {
+			p.row(string(e.Token), string(e.State), string(e.Cause), stamp(e.Ordered), stamp(e.Due), stamp(e.Completed), count(e.Kept), e.Incomplete)
+		}
+		if all.Next != "" {
+			p.line("")
+			p.line("There are more: --before %s", all.Next)
 		}
 		return nil
 	})

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lethe/internal/app"
@@ -27,6 +30,10 @@ type gauges struct {
 	stopped   *prometheus.Desc
 	restarts  *prometheus.Desc
 	witness   *prometheus.Desc
+
+	erasures   *prometheus.Desc
+	incomplete *prometheus.Desc
+	kept       *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*gauges)(nil)
@@ -54,6 +61,10 @@ func newGauges(a *app.App) *gauges {
 		stopped:   desc("seal_stopped", "1 when sealing stopped: history is recorded and not proven. Should stay 0."),
 		restarts:  desc("seal_restarts", "Times that the log came back shorter than a checkpoint of it."),
 		witness:   desc("witness_events", "Events under the newest checkpoint that a witness cosigned.", "witness"),
+
+		erasures:   desc("erasures", "Erasures by how far they have come.", "state"),
+		incomplete: desc("erasures_incomplete", "Erasures that do not get on. Should go back to 0."),
+		kept:       desc("erasures_waiting_groups", "Retention groups that wait for a hold's release or a duty's end."),
 	}
 }
 
@@ -62,6 +73,7 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		g.events, g.streams, g.bytes, g.lag, g.serving, g.failed, g.alarms,
 		g.sealed, g.published, g.unsealed, g.waiting, g.bound, g.stopped, g.restarts, g.witness,
+		g.erasures, g.incomplete, g.kept,
 	} {
 		to <- d
 	}
@@ -93,6 +105,13 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	gauge(g.restarts, float64(st.Restarts))
 	for _, w := range st.Witnesses {
 		gauge(g.witness, float64(w.Size), w.Name)
+	}
+	gauge(g.incomplete, float64(g.app.Erasures.Incomplete()))
+	if counts, err := g.app.Views.Erasures.Counts(context.Background(), time.Time{}); err == nil {
+		for state, n := range counts.States {
+			gauge(g.erasures, float64(n), string(state))
+		}
+		gauge(g.kept, float64(counts.Waiting))
 	}
 	alarms := g.app.Keys.Alarms()
 	for kind, n := range map[string]uint64{

@@ -94,6 +94,7 @@ type CancelBody struct {
 }
 
 func (s *API) erasureRoutes() {
+	s.erasureListRoutes()
 	handle(s, route{
 		method: http.MethodPost, path: "/subjects/{token}/erasure", tag: tagRights, summary: "Erase person", status: http.StatusAccepted,
 		action: auth.EraseData, keyed: true, matched: true,

@@ -1,0 +1,69 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+	"lethe/eventstore"
+	"lethe/internal/auth"
+	"lethe/projections/erasures"
+)
+
+// ErasureLine is one erasure in a list.
+type ErasureLine struct {
+	Erasure    domain.ID            `json:"erasure"`
+	Token      domain.Token         `json:"token"`
+	State      subject.ErasureState `json:"state" enum:"ordered,started,completed,cancelled,stopped"`
+	Cause      subject.ErasureCause `json:"cause"`
+	Everything bool                 `json:"everything,omitzero"`
+	Of         domain.Token         `json:"of,omitzero" doc:"The record that it goes along with"`
+	Due        time.Time            `json:"due,omitzero"`
+	Ordered    time.Time            `json:"ordered,omitzero"`
+	Started    time.Time            `json:"started,omitzero"`
+	Completed  time.Time            `json:"completed,omitzero"`
+	Kept       int                  `json:"kept" doc:"Retention groups that stay"`
+	Incomplete string               `json:"incomplete,omitzero" doc:"Why it does not get on"`
+}
+
+// ErasureLines is a page of erasures, newest first.
+type ErasureLines struct {
+	Items []ErasureLine `json:"items"`
+	Next  string        `json:"next,omitzero" doc:"Send it as before for the page after this; absent on the last"`
+}
+
+func (s *API) erasureListRoutes() {
+	handle(s, route{
+		method: http.MethodGet, path: "/erasures", tag: tagRights, summary: "List all erasures", action: auth.ReadFacts,
+		about: "The erasures of all people, newest order first, by state: what is ordered and waits, what has started and does not get on, what is done.",
+	}, s.allErasures)
+}
+
+func (s *API) allErasures(ctx context.Context, _ *call, in *struct {
+	State  subject.ErasureState `query:"state" enum:"ordered,started,completed,cancelled,stopped" doc:"All states when left out"`
+	Before eventstore.Position  `query:"before" doc:"The next of the page before"`
+	Limit  int                  `query:"limit" minimum:"1" maximum:"500" default:"100"`
+},
+) (*struct{ Body ErasureLines }, error) {
+	found, err := erasures.Queries{Source: s.Views}.List(ctx, in.State, in.Before, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	page := ErasureLines{Items: []ErasureLine{}}
+	for _, e := range found {
+		line := ErasureLine{
+			Erasure: e.ID, Token: e.Token, State: e.State, Cause: e.Cause, Everything: e.Everything, Of: e.Of, Due: e.Due,
+			Ordered: e.Ordered, Started: e.Started, Completed: e.Completed, Kept: e.Kept,
+		}
+		if s.Erasures != nil {
+			line.Incomplete = s.Erasures.Trouble(e.Token, e.ID)
+		}
+		page.Items = append(page.Items, line)
+	}
+	if len(found) == in.Limit {
+		page.Next = found[len(found)-1].Position.String()
+	}
+	return &struct{ Body ErasureLines }{page}, nil
+}
