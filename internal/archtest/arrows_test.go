@@ -24,7 +24,7 @@ func arrows() []arrow {
 		{"eventstore/segment", []string{"eventstore", "eventstore/segment"}, "an engine knows the contract only"},
 		{"eventstore/storetest", []string{"eventstore"}, "the conformance suite knows the contract only"},
 		{"eventstore/faultstore", []string{"eventstore"}, "a wrapper knows the contract only"},
-		{"projections", []string{"domain", "eventstore", "projections"}, "views see facts and stored bytes, never keys"},
+		{"projections", []string{"domain", "eventstore", "projections", "internal/part"}, "views see facts and stored bytes, never keys"},
 		{"internal/durable", nil, "small files that survive a crash"},
 		{"internal/leaf", []string{"eventstore"}, "a leaf is made of stored bytes"},
 		{"internal/seal", []string{"eventstore", "internal/durable", "internal/leaf", "internal/tlog", "internal/witness"}, "the seal sees stored bytes, never keys"},
