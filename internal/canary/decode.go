@@ -10,8 +10,11 @@ type decoder struct {
 
 func decoders() []decoder {
 	return []decoder{
-		{"hex", unhex}, {"Base64", unbase64},
-		{"URL", unescaper('%', unpercent)}, {"JSON", unescaper('\\', unbackslash)}, {"HTML", unescaper('&', unentity)},
+		{"hex", unhex},
+		{"Base64", unbase64},
+		{"URL", unescaper('%', unpercent)},
+		{"JSON", unescaper('\\', unbackslash)},
+		{"HTML", unescaper('&', unentity)},
 	}
 }
 

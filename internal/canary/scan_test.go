@@ -166,28 +166,49 @@ func places(t testing.TB) map[string]func(dir, text string) planted {
 	}
 	with := func(p planted, encoding string) planted { p.encoding = encoding; return p }
 	return map[string]func(dir, text string) planted{
-		"file":             func(dir, text string) planted { return write(dir, "a", text) },
-		"end of a file":    func(dir, text string) planted { return write(dir, "a", noise(1, 5000)+text) },
-		"among noise":      func(dir, text string) planted { return write(dir, "a", noise(2, 70_000)+" "+text+"\x00"+noise(3, 70_000)) },
-		"across a window":  func(dir, text string) planted { return write(dir, "a", strings.Repeat("\x00", 1<<20-len(text)/2)+text+"\n"+noise(4, 3000)) },
+		"file":          func(dir, text string) planted { return write(dir, "a", text) },
+		"end of a file": func(dir, text string) planted { return write(dir, "a", noise(1, 5000)+text) },
+		"among noise": func(dir, text string) planted {
+			return write(dir, "a", noise(2, 70_000)+" "+text+"\x00"+noise(3, 70_000))
+		},
+		"across a window": func(dir, text string) planted {
+			return write(dir, "a", strings.Repeat("\x00", 1<<20-len(text)/2)+text+"\n"+noise(4, 3000))
+		},
 		"across a later one": func(dir, text string) planted {
 			return write(dir, "a", noise(5, 2<<20-len(text)/3)+"\n"+text+"\n")
 		},
-		"folder":  func(dir, text string) planted { require.NoError(t, os.MkdirAll(filepath.Join(dir, "b/c"), 0o700)); return write(dir, "b/c/d", text) },
-		"gzip":    func(dir, text string) planted { return with(write(dir, "a", noise(6, 3000)+gzipped(t, noise(7, 2_200_000)+"\n"+text+"\n"+noise(8, 100))), "gzip > ") },
-		"zip":     func(dir, text string) planted { return with(write(dir, "a.zip", zipped(t, zip.Deflate, strings.Repeat("abcabcabcabc", 99)+"\n"+text+"\n")), "zip > ") },
-		"stored":  func(dir, text string) planted { return write(dir, "a.zip", zipped(t, zip.Store, "\n"+text+"\n")) },
-		"zstd":    func(dir, text string) planted { return with(write(dir, "a.zst", "xx"+zstdOf(t, "first")+zstdOf(t, strings.Repeat("abcabcabcabc", 99)+"\n"+text+"\n"+text+"\n")), "zstd > ") },
+		"folder": func(dir, text string) planted {
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, "b/c"), 0o700))
+			return write(dir, "b/c/d", text)
+		},
+		"gzip": func(dir, text string) planted {
+			return with(write(dir, "a", noise(6, 3000)+gzipped(t, noise(7, 2_200_000)+"\n"+text+"\n"+noise(8, 100))), "gzip > ")
+		},
+		"zip": func(dir, text string) planted {
+			return with(write(dir, "a.zip", zipped(t, zip.Deflate, strings.Repeat("abcabcabcabc", 99)+"\n"+text+"\n")), "zip > ")
+		},
+		"stored": func(dir, text string) planted { return write(dir, "a.zip", zipped(t, zip.Store, "\n"+text+"\n")) },
+		"zstd": func(dir, text string) planted {
+			return with(write(dir, "a.zst", "xx"+zstdOf(t, "first")+zstdOf(t, strings.Repeat("abcabcabcabc", 99)+"\n"+text+"\n"+text+"\n")), "zstd > ")
+		},
 		"a link to a file": func(dir, text string) planted {
 			other := filepath.Join(t.TempDir(), "x")
 			require.NoError(t, os.WriteFile(other, []byte(text), 0o600))
 			require.NoError(t, os.Symlink(filepath.Dir(other), filepath.Join(dir, "linked")))
 			return planted{file: "linked/x"}
 		},
-		"row":          func(dir, text string) planted { return database(t, dir, text, planted{file: "a.db", row: "table people, column 2, row 7"}) },
-		"long row":     func(dir, text string) planted { return database(t, dir, strings.Repeat("y", 4060-len(text)/2)+"\n"+text, planted{file: "a.db", row: "table people, column 2, row 7"}) },
-		"index":        func(dir, text string) planted { return database(t, dir, text, planted{file: "a.db", row: "index by_name, column 1, page"}) },
-		"without rowid": func(dir, text string) planted { return database(t, dir, text, planted{file: "a.db", row: "table named, column 1, page"}) },
+		"row": func(dir, text string) planted {
+			return database(t, dir, text, planted{file: "a.db", row: "table people, column 2, row 7"})
+		},
+		"long row": func(dir, text string) planted {
+			return database(t, dir, strings.Repeat("y", 4060-len(text)/2)+"\n"+text, planted{file: "a.db", row: "table people, column 2, row 7"})
+		},
+		"index": func(dir, text string) planted {
+			return database(t, dir, text, planted{file: "a.db", row: "index by_name, column 1, page"})
+		},
+		"without rowid": func(dir, text string) planted {
+			return database(t, dir, text, planted{file: "a.db", row: "table named, column 1, page"})
+		},
 		"UTF-16 database": func(dir, text string) planted {
 			return database(t, dir, text, planted{file: "a.db", row: "table people, column 3, row 7"}, "PRAGMA encoding='UTF-16le'")
 		},

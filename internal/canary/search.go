@@ -1,6 +1,7 @@
 package canary
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,11 +18,11 @@ func (v *Values) reach() int { return min(max(6*v.longest+64, 1<<10), windowSize
 
 // searcher searches one thing at a time. It is used by one goroutine.
 type searcher struct {
-	v       *Values
-	found   *found
-	unread  func(why string) // of the file that is searched
-	done    func(bytes int64)
-	folded  []byte
+	v        *Values
+	found    *found
+	unread   func(why string) // of the file that is searched
+	done     func(bytes int64)
+	folded   []byte
 	decoders []decoder
 	undone   [maxDepth][]derived // by depth and decoder
 	buffer   [2][]byte           // of a file, and of what is unpacked from it
@@ -53,7 +54,9 @@ func (s *searcher) stream(ctx context.Context, r io.Reader, o origin, section fu
 		if n > 0 {
 			p := &piece{data: buf[:kept+n], base: base, how: o.how, depth: o.depth, file: section != nil}
 			t.window++
-			s.piece(p, t)
+			if len(bytes.TrimLeft(p.data, "\x00")) > 0 { // else space that was set aside
+				s.piece(p, t)
+			}
 			if unpacking := s.unpack(ctx, p, kept, o, section); unpacking != nil {
 				return unpacking
 			}
@@ -147,4 +150,14 @@ func (s *searcher) safe(name string) string {
 		return withheld
 	}
 	return name
+}
+
+// Search searches bytes in memory, such as a log. Offsets are those in data.
+func (v *Values) Search(data []byte) []Finding {
+	s := newSearcher(v, &found{})
+	t := newTally(s.found, origin{at: -1})
+	s.piece(&piece{data: data}, t)
+	t.close()
+	s.found.cut()
+	return s.found.kept
 }

@@ -19,6 +19,7 @@ type table struct {
 	mask    uint64 // of the bytes of a window, read as a little-endian number
 	filter  []uint64
 	word    int      // hash >> word is a word of the filter
+	counted int      // hash >> counted is a counter, while the table is made
 	shift   int      // hash >> shift is a bucket
 	buckets []uint32 // where each begins in entries; one more for the end
 	entries []entry
@@ -45,10 +46,7 @@ func (c charset) String() string { return [...]string{"UTF-8", "UTF-16LE", "UTF-
 // be read eight bytes at a time.
 const padding = 8
 
-const (
-	multiplier = 0x9E3779B97F4A7C15
-	countLog   = 22
-)
+const multiplier = 0x9E3779B97F4A7C15
 
 func hash(window uint64) uint64 {
 	h := window * multiplier
@@ -96,12 +94,14 @@ func (t *table) window(text []byte, i int) uint64 {
 
 // count counts how often each window occurs; nil when there is none.
 func (t *table) count(v *Values) (counts []uint16) {
+	log := min(max(bits.Len(uint(len(v.forms)))+5, 10), 22)
+	t.counted = 64 - log
 	t.each(v, func(_ int, _ charset, text []byte) {
 		if counts == nil {
-			counts = make([]uint16, 1<<countLog)
+			counts = make([]uint16, 1<<log)
 		}
 		for i := range len(text) - t.width + 1 {
-			if n := &counts[hash(t.window(text, i))>>(64-countLog)]; *n < 1<<16-1 {
+			if n := &counts[hash(t.window(text, i))>>t.counted]; *n < 1<<16-1 {
 				*n++
 			}
 		}
@@ -120,7 +120,7 @@ func (t *table) fill(v *Values, counts []uint16) {
 		best, at, least := uint64(0), 0, 1<<16
 		for i := range len(text) - t.width + 1 {
 			h := hash(t.window(text, i))
-			if n := int(counts[h>>(64-countLog)]); n < least {
+			if n := int(counts[h>>t.counted]); n < least {
 				best, at, least = h, i, n
 			}
 		}

@@ -131,14 +131,14 @@ func (s *searcher) unpackOne(ctx context.Context, f *format, from io.Reader, o o
 		return 1, nil //nolint:nilerr // it only looked like a beginning
 	}
 	limited := &io.LimitedReader{R: r, N: maxUnpacked}
-	err = s.stream(ctx, limited, o, nil)
+	_ = s.stream(ctx, limited, o, nil) // it ends where the stream does, or where it is none
 	if limited.N == 0 {
 		s.unread(fmt.Sprintf("what is packed at offset %d unpacks to more than %d bytes: only these were searched", o.at, int64(maxUnpacked)))
 	}
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
-	return max(counted.n-int64(in.Buffered()), 1), nil //nolint:nilerr // what follows is no part of it
+	return max(counted.n-int64(in.Buffered()), 1), nil
 }
 
 type counter struct {

@@ -2,6 +2,7 @@ package canary
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -79,6 +80,9 @@ func Read(r io.Reader, short bool) (*Values, error) {
 				return nil, &RefusedError{line, tooLong(in.Size())}
 			}
 			return nil, fmt.Errorf("reading values: %w", err)
+		}
+		if line == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
 		}
 		if refused := b.add(line, strings.TrimSpace(string(text))); refused != nil {
 			return nil, refused
@@ -189,7 +193,9 @@ func formsOf(value string) []written {
 	return out
 }
 
-func ascii(s string) bool { return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 }
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}
 
 // dial gives the digits of what looks like a telephone number that is written
 // with separators, or with the zeros dialled before it, since numbers are
