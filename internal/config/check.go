@@ -56,7 +56,7 @@ func (s Storage) Resolved() Storage {
 // Places are all directories and files that the ledger keeps anything in.
 func (s Storage) Places() []string {
 	r := s.Resolved()
-	return []string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.RootKey}
+	return []string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}
 }
 
 // Warnings tells which places lie where one backup would take them together
