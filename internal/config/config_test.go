@@ -139,15 +139,16 @@ func TestPlacesAndWarnings(t *testing.T) {
 	r := s.Resolved()
 	require.Equal(t, Storage{
 		Data: "d", Keys: "/k", Epochs: filepath.Join("d", "epochs"), Lookup: filepath.Join("d", "lookup"),
-		Pins: filepath.Join("d", "pins"), RootKey: "/r/root.key",
+		Pins: filepath.Join("d", "pins"), Journal: filepath.Join("d", "journal"), RootKey: "/r/root.key",
 	}, r)
 	warnings := s.Warnings()
-	require.Len(t, warnings, 3)
+	require.Len(t, warnings, 4)
 	require.Contains(t, warnings[0], "--epochs")
 	require.Contains(t, warnings[1], "--lookup")
 	require.Contains(t, warnings[2], "--pins")
-	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", RootKey: "r"}.Warnings())
-	require.Len(t, Storage{Data: "d"}.Warnings(), 5)
+	require.Contains(t, warnings[3], "--journal")
+	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", Journal: "j", RootKey: "r"}.Warnings())
+	require.Len(t, Storage{Data: "d"}.Warnings(), 6)
 }
 
 // A directory that is added to the settings is one that is searched.
