@@ -106,7 +106,7 @@ func record(b *testing.B) (*tape, *generator) {
 
 func benchEvent(g *generator, c chooser, round int) domain.Event {
 	item := func(i int) subject.Item {
-		return subject.Item{Field: fields[i], Group: "contact", Class: subject.Provided, Value: personal.Of("somebody@example.org")}
+		return subject.Item{Field: fields[i], Group: groupOf(fields[i]), Class: subject.Provided, Value: personal.Of("somebody@example.org")}
 	}
 	switch round {
 	case 0:

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"lethe/eventstore"
 )
@@ -35,8 +34,7 @@ type build struct {
 	keep   bool // CURRENT may name the file: it is not ours to remove
 	err    error
 
-	settled atomic.Uint64 // up to where the file is written in bulk, with nothing left in it of what was deleted
-	over    atomic.Bool   // the file is removed, or live
+	over chan struct{} // closed once the file is removed, or live
 }
 
 // adoption hands a build to its view's goroutine.
@@ -153,7 +151,7 @@ func (r *Runner) rebuildAll(ctx context.Context, views []*view, report func(*bui
 
 // newBuild begins a build of a view. The caller holds building.
 func (r *Runner) newBuild(v *view, doing string) *build {
-	b := &build{view: v, number: v.next, doing: doing, in: make(chan *chunk, 4)}
+	b := &build{view: v, number: v.next, doing: doing, in: make(chan *chunk, 4), over: make(chan struct{})}
 	v.next++
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -163,11 +161,10 @@ func (r *Runner) newBuild(v *view, doing string) *build {
 
 // forget ends a build: its file is removed, or live.
 func (r *Runner) forget(b *build) {
-	b.over.Store(true)
 	r.mu.Lock()
 	r.builds = slices.DeleteFunc(r.builds, func(o *build) bool { return o == b })
 	r.mu.Unlock()
-	b.tell()
+	close(b.over)
 }
 
 // buildsOf lists a view's builds under way.
@@ -175,38 +172,6 @@ func (r *Runner) buildsOf(v *view) []*build {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(r.builds), func(b *build) bool { return b.view != v })
-}
-
-// settle notes how far the file is written. Bulk mode has no journal: what
-// was deleted is overwritten by then.
-func (b *build) settle() {
-	b.settled.Store(uint64(b.file.at.position))
-	b.tell()
-}
-
-// tell wakes whoever waits for the build.
-func (b *build) tell() {
-	b.view.mu.Lock()
-	defer b.view.mu.Unlock()
-	b.view.announce()
-}
-
-// await waits until the build's file holds nothing that was erased up to a
-// position, or is no more.
-func (b *build) await(ctx context.Context, position eventstore.Position) error {
-	for {
-		b.view.mu.Lock()
-		changed := b.view.changed
-		b.view.mu.Unlock()
-		if b.over.Load() || b.settled.Load() >= uint64(position) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for a file that is being built (%s): %w", b.doing, ctx.Err())
-		}
-	}
 }
 
 func (b *build) create(ctx context.Context) {
@@ -288,9 +253,7 @@ func (b *build) drain(report func(*build)) {
 		pending += c.seen
 		err := b.file.take(c)
 		if err == nil && pending >= bulkEvents {
-			if err, pending = b.file.commit(), 0; err == nil {
-				b.settle()
-			}
+			err, pending = b.file.commit(), 0
 			report(b)
 		}
 		b.fail(err)
@@ -330,11 +293,10 @@ func (b *build) seal(ctx context.Context) error {
 	if err := f.commit(); err != nil {
 		return err
 	}
-	b.settle()
 	if err := b.view.dir.hook("build.loaded"); err != nil {
 		return err
 	}
-	if err := f.index(); err != nil {
+	if err := errors.Join(f.index(), f.finish()); err != nil {
 		return err
 	}
 	path := f.path

@@ -93,7 +93,9 @@ func (r *Runner) compareWith(ctx context.Context, b *build, report func(Differen
 	if err := f.commit(); err != nil {
 		return err
 	}
-	b.settle()
+	if err := f.finish(); err != nil {
+		return err
+	}
 	if err := r.WaitFor(ctx, v.projection.Name(), f.at.position); err != nil {
 		return err
 	}
@@ -190,7 +192,7 @@ func (c *comparison) foldUpTo(ctx context.Context, position eventstore.Position)
 	if err := feed.run(ctx, c.fold.at.position, c.fold.take); err != nil {
 		return err
 	}
-	return c.fold.commit()
+	return errors.Join(c.fold.commit(), c.fold.finish())
 }
 
 // requireNothingBetween looks for events that the view has folded, by its own

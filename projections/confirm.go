@@ -77,8 +77,10 @@ func (r *Runner) confirm(ctx context.Context, v *view, position eventstore.Posit
 		}
 	}
 	for _, b := range builds {
-		if err := b.await(ctx, position); err != nil {
-			return 0, err
+		select {
+		case <-b.over:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("waiting for a file that is being built (%s): %w", b.doing, ctx.Err())
 		}
 	}
 	for _, old := range v.lingering() {

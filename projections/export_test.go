@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 
 	"lethe/domain"
 	"lethe/eventstore"
@@ -29,7 +30,7 @@ func BulkWrite(ctx context.Context, p Projection, path string, events []domain.R
 		}
 		events, stored = events[n:], stored[n:]
 	}
-	if err := f.index(); err != nil {
+	if err := errors.Join(f.index(), f.finish()); err != nil {
 		return err
 	}
 	if err := f.close(); err != nil {

@@ -26,6 +26,8 @@ type file struct {
 	fold  Fold
 	began bool
 
+	indexed bool // in bulk mode: the secondary indexes are there
+
 	at   checkpoint // including what is not committed yet
 	idle int        // events seen since the last commit
 }
@@ -173,8 +175,26 @@ func (f *file) commit() error {
 	return f.hook("batch.committed")
 }
 
+// finish does what the fold put off until all rows and indexes are there.
+func (f *file) finish() error {
+	x, ok := f.fold.(Finisher)
+	if !ok || !x.Unfinished() {
+		return nil
+	}
+	if err := errors.Join(f.index(), f.begin()); err != nil {
+		return err
+	}
+	if err := x.Finish(f); err != nil {
+		return fmt.Errorf("finishing rows: %w", err)
+	}
+	return f.commit()
+}
+
 // index makes the secondary indexes, after the rows of a rebuild.
 func (f *file) index() error {
+	if f.indexed {
+		return nil
+	}
 	for _, t := range f.view.Schema().Tables {
 		for _, i := range t.Indexes {
 			if _, err := f.conn.ExecContext(context.Background(), t.indexSQL(i)); err != nil {
@@ -182,6 +202,7 @@ func (f *file) index() error {
 			}
 		}
 	}
+	f.indexed = true
 	return nil
 }
 

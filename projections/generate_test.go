@@ -17,28 +17,7 @@ import (
 	"lethe/eventstore"
 	"lethe/eventstore/storetest"
 	"lethe/internal/codec"
-	"lethe/internal/keyring"
-	"lethe/internal/part"
 )
-
-// noKeys seals without a key: parts have their shape, and what is in them is
-// of no concern to a view.
-type noKeys struct{}
-
-func (noKeys) Seal(dst []byte, _ *keyring.Key, at part.Context, plaintext []byte) ([]byte, error) {
-	lp := func(s string) {
-		dst = binary.BigEndian.AppendUint16(dst, uint16(len(s)))
-		dst = append(dst, s...)
-	}
-	dst = append(dst, 1)
-	dst = append(dst, make([]byte, 16)...)
-	lp(at.Stream)
-	lp("group")
-	dst = append(dst, make([]byte, 4)...)
-	lp(at.Field)
-	dst = append(dst, bytes.Repeat([]byte{0xAA}, 32+12+16+len(plaintext))...)
-	return append(dst, at.EventID[:]...), nil
-}
 
 // chooser makes the choices of a history; rapid is one, a cheap generator for
 // benchmarks another.
@@ -55,6 +34,8 @@ type generator struct {
 	ids    uint64
 	tokens []domain.Token
 	events map[domain.Token][]domain.ID // by subject
+	orders map[domain.Token][]domain.ID // its erasures
+	keys   *madeUpKeys
 	when   time.Time
 }
 
@@ -67,7 +48,10 @@ var (
 func newGenerator(t testing.TB, store eventstore.Store, people int) *generator {
 	c, err := codec.New()
 	require.NoError(t, err)
-	g := &generator{t: t, store: store, codec: c, events: map[domain.Token][]domain.ID{}, when: began}
+	g := &generator{
+		t: t, store: store, codec: c, events: map[domain.Token][]domain.ID{}, orders: map[domain.Token][]domain.ID{},
+		keys: newMadeUpKeys(), when: began,
+	}
 	for i := range people {
 		seed := binary.BigEndian.AppendUint64(make([]byte, 8, 16), uint64(i)*0x9E3779B97F4A7C15)
 		token, err := domain.NewToken(bytes.NewReader(seed))
@@ -93,7 +77,7 @@ func (g *generator) encode(stream string, e domain.Event, effective time.Time) e
 		ID: g.id(), Stream: stream, Event: e, Effective: effective,
 		Metadata: domain.Metadata{Principal: domain.ID{7}, Catalogue: 3},
 	}
-	stored, err := g.codec.Encode(draft, func(keyring.Compartment) *keyring.Key { return &keyring.Key{} }, noKeys{})
+	stored, err := g.codec.Encode(draft, g.keys.newest, g.keys)
 	require.NoError(g.t, err)
 	return stored
 }
@@ -116,14 +100,24 @@ func (g *generator) step(c chooser) eventstore.Position {
 		return g.append(stream, g.encode(stream, g.importing(c, id), g.when))
 	}
 	token := g.tokens[c.pick(len(g.tokens))]
-	var e domain.Event = g.registered(c)
-	if len(g.events[token]) > 0 {
-		e = g.subject(c, token)
+	if len(g.events[token]) == 0 {
+		return g.add(c, token, g.registered(c))
 	}
-	effective := g.when.Add(time.Duration(c.pick(7)-5) * time.Hour)
-	stored := g.encode(token.Stream(), e, effective)
-	g.events[token] = append(g.events[token], domain.ID(stored.ID))
-	return g.append(token.Stream(), stored)
+	if c.pick(5) == 0 {
+		return g.erasure(c, token)
+	}
+	return g.add(c, token, g.subject(c, token))
+}
+
+// add appends events to a subject, together.
+func (g *generator) add(c chooser, token domain.Token, events ...domain.Event) eventstore.Position {
+	var stored []eventstore.Event
+	for _, e := range events {
+		s := g.encode(token.Stream(), e, g.when.Add(time.Duration(c.pick(7)-5)*time.Hour))
+		g.events[token] = append(g.events[token], domain.ID(s.ID))
+		stored = append(stored, s)
+	}
+	return g.append(token.Stream(), stored...)
 }
 
 func (g *generator) registered(c chooser) *subject.Registered {
@@ -156,10 +150,21 @@ func (g *generator) grant(c chooser) subject.Grant {
 func (g *generator) items(c chooser) (items []subject.Item) {
 	for range 1 + c.pick(3) {
 		items = append(items, subject.Item{
-			Field: fields[c.pick(len(fields))], Group: "contact", Slot: uint16(len(items)), Class: subject.Provided, Value: personal.Of("value"),
+			Slot: uint16(len(items)), Class: subject.Provided, Value: personal.Of("value"),
 		})
+		it := &items[len(items)-1]
+		it.Field = fields[c.pick(len(fields))]
+		it.Group = groupOf(it.Field)
 	}
 	return items
+}
+
+// groupOf is the retention group of a field.
+func groupOf(field domain.Name) domain.Name {
+	if field == "email" || field == "phone" {
+		return "contact"
+	}
+	return "identity"
 }
 
 func (g *generator) subject(c chooser, token domain.Token) domain.Event {
@@ -170,7 +175,8 @@ func (g *generator) subject(c chooser, token domain.Token) domain.Event {
 	case 4, 5:
 		return &subject.FieldsRectified{Items: g.items(c), Reason: personal.Of("typo")}
 	case 6:
-		return &subject.FieldRemoved{Purpose: purpose, Field: fields[c.pick(len(fields))], Group: "contact"}
+		field := fields[c.pick(len(fields))]
+		return &subject.FieldRemoved{Purpose: purpose, Field: field, Group: groupOf(field)}
 	case 7:
 		return &subject.ConsentRequested{Choice: g.choice(c), Expires: g.when.Add(time.Hour)}
 	case 8:

@@ -56,6 +56,15 @@ type Fold interface {
 	Flush(tx Tx) error
 }
 
+// Finisher is a Fold that puts work off while a new file is loaded in bulk,
+// because it needs the indexes.
+type Finisher interface {
+	// Unfinished reports whether anything was put off.
+	Unfinished() bool
+	// Finish does it, after a Flush, and puts nothing off from then on.
+	Finish(tx Tx) error
+}
+
 // Tx is the transaction that a batch of events is applied in. Values are
 // int64, string, []byte and nil, in the order of the table's columns.
 type Tx interface {

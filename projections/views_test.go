@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -113,6 +115,7 @@ func TestRebuiltEqualsLive(t *testing.T) {
 				requireConsents(rt, r, token, state, now)
 			}
 			requireHistory(rt, r, token, state)
+			requireErasures(rt, r, token, state)
 		}
 	})
 }
@@ -150,15 +153,15 @@ func requireCustomer(t require.TestingT, r projections.Source, token domain.Toke
 	require.Equal(t, want.Registration.Jurisdiction, got.Jurisdiction)
 	require.Equal(t, want.Registration.Source, got.Source)
 	require.Equal(t, want.Registered.ID, got.Event)
-	require.Equal(t, want.Registration.Row.Ref(), got.Row.Ref())
+	require.Equal(t, left(state, want.Registered.Revision, want.Registration.Row), got.Row)
+	require.Equal(t, standsOf(state), []any{got.Status, got.Closed})
 	require.Equal(t, want.Restricted(), got.Restricted)
 	require.Len(t, got.Fields, len(want.Fields))
 	for i, f := range want.Fields {
 		h := got.Fields[i]
 		require.Equal(t, []any{f.Field, f.Slot, f.Group, f.Class, f.Purposes, f.EventID, f.Revision, f.Source},
 			[]any{h.Field, h.Slot, h.Group, h.Class, h.Purposes, h.Event, h.Revision, h.Source})
-		require.Equal(t, personal.Sealed, h.Value.State())
-		require.Equal(t, f.Value.Ref(), h.Value.Ref(), "what opening needs is all there")
+		require.Equal(t, left(state, f.Revision, f.Value), h.Value, "what opening needs is all there, or a marker")
 	}
 	require.Equal(t, brief(want), brief(&subject.Snapshot{
 		Objections: got.Objected, Restrictions: got.Restrictions, Holds: got.Holds, Links: got.Links,
@@ -241,18 +244,98 @@ func requireHistory(t require.TestingT, r projections.Source, token domain.Token
 		n++
 		require.Equal(t, []any{e.ID, e.Revision, e.Recorded, e.Effective, e.Event.EventType().Name, e.Metadata.Principal},
 			[]any{h.Event, h.Revision, h.Recorded, h.Effective, h.Type, h.Principal})
-		var refs []*personal.Ref
+		var values []personal.Value
 		for _, s := range e.Event.Personal(nil) {
-			if ref := s.Value.Ref(); ref != nil {
-				refs = append(refs, ref)
+			if !s.Value.IsZero() {
+				values = append(values, left(state, e.Revision, *s.Value))
 			}
 		}
-		require.Len(t, h.Values, len(refs))
-		for i := range refs {
-			require.Equal(t, refs[i], h.Values[i].Value.Ref())
+		require.Len(t, h.Values, len(values))
+		for i := range values {
+			require.Equal(t, values[i], h.Values[i].Value)
 		}
+		require.Equal(t, facts(t, e.Event, h.Erasure != nil), facts(t, h.Erasure, h.Erasure != nil))
 	}
 	require.Len(t, got, n)
+}
+
+// facts is what an event says in clear.
+func facts(t require.TestingT, e domain.Event, wanted bool) string {
+	if !wanted {
+		return ""
+	}
+	b, err := json.Marshal(e)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// standsOf says by the domain's fold how far a record is erased.
+func standsOf(state *subject.State) []any {
+	status := customers.Active
+	for _, r := range state.Entries() {
+		switch e := r.Event.(type) {
+		case *subject.ErasureCompleted:
+			for _, x := range state.Erasures() {
+				if x.ID == e.Erasure && x.Ordered != nil && x.Ordered.Everything {
+					status = customers.Erased
+				}
+			}
+		case *subject.LifecycleOpened:
+			status = customers.Active
+		}
+	}
+	for _, x := range state.Erasures() {
+		if x.State == subject.IsOrdered || x.State == subject.IsStarted {
+			status = customers.Erasing
+		}
+	}
+	var closed []domain.Name
+	for g := range state.Closed(time.Time{}) {
+		closed = append(closed, g)
+	}
+	slices.Sort(closed)
+	return []any{status, closed}
+}
+
+// requireErasures compares the view of erasures with the domain's fold.
+func requireErasures(t require.TestingT, r projections.Source, token domain.Token, state *subject.State) {
+	q := erasures.Queries{Source: r}
+	got, err := q.OfToken(context.Background(), token)
+	require.NoError(t, err)
+	brief := map[domain.ID]string{}
+	for _, e := range got {
+		brief[e.ID] = fmt.Sprint(e.State, e.Everything, e.Due, e.Linked, e.Ordered, e.Cancelled, e.Started, e.Stopped, e.Completed,
+			e.Erased+e.Trimmed+e.Kept+e.Refused, e.Keys)
+	}
+	want := map[domain.ID]string{}
+	for _, e := range state.Erasures() {
+		ordered, keys := &subject.ErasureOrdered{}, 0
+		if e.Ordered != nil {
+			ordered = e.Ordered
+		}
+		if e.Started != nil {
+			keys = len(e.Started.Keys)
+		}
+		at := func(r *domain.Recorded) (t time.Time) {
+			if r != nil {
+				t = r.Recorded
+			}
+			return t
+		}
+		want[e.ID] = fmt.Sprint(e.State, ordered.Everything, ordered.Due, ordered.Linked, at(e.OrderedAt), at(e.CancelledAt), at(e.StartedAt),
+			at(e.StoppedAt), at(e.CompletedAt), len(e.Groups()), keys)
+	}
+	require.Equal(t, want, brief)
+	waits, err := q.WaitsOf(context.Background(), token)
+	require.NoError(t, err)
+	var listed, waiting []string
+	for _, w := range waits {
+		listed = append(listed, fmt.Sprint(w.Erasure, w.Group, w.Rule, w.Hold, w.Until))
+	}
+	for _, w := range state.Waiting() {
+		waiting = append(waiting, fmt.Sprint(w.Erasure, w.Group, w.Rule, w.Hold, w.Until))
+	}
+	require.ElementsMatch(t, waiting, listed)
 }
 
 func TestQueries(t *testing.T) {

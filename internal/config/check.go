@@ -53,6 +53,12 @@ func (s Storage) Resolved() Storage {
 	return s
 }
 
+// Places are all directories and files that the ledger keeps anything in.
+func (s Storage) Places() []string {
+	r := s.Resolved()
+	return []string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}
+}
+
 // Warnings tells which places lie where one backup would take them together
 // with what they protect. It is for the operator, and no error: a trial on
 // one directory is fine.

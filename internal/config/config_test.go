@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -138,15 +139,38 @@ func TestPlacesAndWarnings(t *testing.T) {
 	r := s.Resolved()
 	require.Equal(t, Storage{
 		Data: "d", Keys: "/k", Epochs: filepath.Join("d", "epochs"), Lookup: filepath.Join("d", "lookup"),
-		Pins: filepath.Join("d", "pins"), RootKey: "/r/root.key",
+		Pins: filepath.Join("d", "pins"), Journal: filepath.Join("d", "journal"), RootKey: "/r/root.key",
 	}, r)
 	warnings := s.Warnings()
-	require.Len(t, warnings, 3)
+	require.Len(t, warnings, 4)
 	require.Contains(t, warnings[0], "--epochs")
 	require.Contains(t, warnings[1], "--lookup")
 	require.Contains(t, warnings[2], "--pins")
-	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", RootKey: "r"}.Warnings())
-	require.Len(t, Storage{Data: "d"}.Warnings(), 5)
+	require.Contains(t, warnings[3], "--journal")
+	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", Journal: "j", RootKey: "r"}.Warnings())
+	require.Len(t, Storage{Data: "d"}.Warnings(), 6)
+}
+
+// A directory that is added to the settings is one that is searched.
+func TestPlacesAreAllDirectories(t *testing.T) {
+	var s Storage
+	v := reflect.ValueOf(&s).Elem()
+	var want []string
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if f.Tag.Get("placeholder") != "DIR" {
+			continue
+		}
+		path := "/" + f.Name
+		want = append(want, path)
+		if v.Field(i).Kind() == reflect.Slice {
+			v.Field(i).Set(reflect.ValueOf([]string{path}))
+		} else {
+			v.Field(i).SetString(path)
+		}
+	}
+	require.Greater(t, len(want), 4)
+	require.Subset(t, s.Places(), append(want, "/Data/root.key"))
 }
 
 func TestToken(t *testing.T) {

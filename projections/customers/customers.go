@@ -1,7 +1,8 @@
 // Package customers is the view of people as they stand: where a record came
-// from, which values it holds (sealed), its restrictions, objections and
-// links. Values fold by the order of recording; what restricts and links a
-// person is kept as facts, for the domain's fold to answer at any moment.
+// from, which values it holds (sealed, or a marker that they were erased), its
+// restrictions, objections, links and erasures. Values fold by the order of
+// recording; what restricts, links and erases a person is kept as facts, for
+// the domain's fold to answer at any moment.
 package customers
 
 import (
@@ -30,15 +31,15 @@ func (View) Name() string { return Name }
 
 // Schema is what its files hold.
 func (View) Schema() projections.Schema {
-	return projections.Schema{Version: 1, Tables: []*projections.Table{
+	return projections.Schema{Version: 2, Tables: []*projections.Table{
 		peopleTable, fieldsTable, claimsTable,
 	}}
 }
 
 // Events are all of a subject's stream: each moves the revision.
 func (View) Events() []string {
-	return projections.Types(
-		(*subject.Registered)(nil), (*subject.FieldsRecorded)(nil), (*subject.FieldsRectified)(nil), (*subject.FieldRemoved)(nil),
+	return slices.Concat(standing.Erasures(), projections.Types(
+		(*subject.ValuesResealed)(nil), (*subject.Registered)(nil), (*subject.FieldsRecorded)(nil), (*subject.FieldsRectified)(nil), (*subject.FieldRemoved)(nil),
 		(*subject.ConsentRequested)(nil), (*subject.ConsentDeferred)(nil), (*subject.ConsentConfirmed)(nil),
 		(*subject.ConsentGiven)(nil), (*subject.ConsentRenewed)(nil), (*subject.ConsentRefused)(nil),
 		(*subject.ConsentWithdrawn)(nil), (*subject.ConsentRevoked)(nil), (*subject.ConsentInvalidated)(nil),
@@ -47,13 +48,13 @@ func (View) Events() []string {
 		(*subject.ObjectionWithdrawn)(nil), (*subject.RestrictionPlaced)(nil), (*subject.RestrictionLifted)(nil),
 		(*subject.HoldPlaced)(nil), (*subject.HoldReleased)(nil), (*subject.Disclosed)(nil),
 		(*subject.LinkProposed)(nil), (*subject.LinkAccepted)(nil), (*subject.LinkUndone)(nil), (*subject.AgeAssessed)(nil),
-	)
+	))
 }
 
 // NewFold starts a fold.
 func (View) NewFold(bool) projections.Fold {
 	f := &fold{facts: standing.NewPending(claimsTable), claims: map[string]bool{}, people: map[string]*person{}}
-	for _, name := range standing.Claims() {
+	for _, name := range slices.Concat(standing.Claims(), standing.Erasures()) {
 		f.claims[name] = true
 	}
 	return f

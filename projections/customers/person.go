@@ -36,6 +36,7 @@ type head struct {
 	restricted          bool
 	objections          int64 // that stand
 	status              Status
+	closed              string // groups, sorted and joined by a space
 	row                 projections.Part
 }
 
@@ -90,7 +91,59 @@ func (p *person) apply(e *domain.Recorded) {
 		}
 	case *subject.FieldRemoved:
 		p.remove(x)
+	case *subject.ValuesResealed:
+		p.reseal(e, x)
+	case *subject.ErasureStarted, *subject.ErasureReapplied:
+		p.erase(e.Event)
 	}
+}
+
+// reseal points values to where they are sealed now. All else of them is as
+// it was.
+func (p *person) reseal(e *domain.Recorded, x *subject.ValuesResealed) {
+	for i := range x.Items {
+		item := &x.Items[i]
+		part, ok := projections.PartOf(&item.Value, x.EventType())
+		at := p.find(place{field: string(item.Field), slot: int64(item.Slot)})
+		if ok && at >= 0 {
+			f := &p.fields[at]
+			f.dirty, f.part, f.event, f.revision = true, part, slices.Clone(e.ID[:]), int64(e.Revision)
+		}
+	}
+	p.drop(func(f *field) bool {
+		return slices.Contains(x.Dropped, subject.ValueRef{Field: domain.Name(f.field), Slot: uint16(f.slot)})
+	})
+}
+
+// erase leaves markers of what the event destroys.
+func (p *person) erase(e domain.Event) {
+	gone, ok := projections.GoneBy(e)
+	if !ok {
+		return
+	}
+	gone.Erase(&p.head.row)
+	for i := range p.fields {
+		f := &p.fields[i]
+		f.dirty = gone.Erase(&f.part) || f.dirty
+	}
+}
+
+func (p *person) find(at place) int {
+	return slices.IndexFunc(p.fields, func(f field) bool { return f.place == at })
+}
+
+// drop takes values out of the record.
+func (p *person) drop(which func(*field) bool) {
+	kept := p.fields[:0]
+	for _, f := range p.fields {
+		if !which(&f) {
+			kept = append(kept, f)
+		} else if f.stored {
+			p.gone = append(p.gone, f.place)
+		}
+	}
+	clear(p.fields[len(kept):])
+	p.fields = kept
 }
 
 // register opens the record; a second registration means nothing.
@@ -99,7 +152,7 @@ func (p *person) register(e *domain.Recorded, x *subject.Registered) {
 		return
 	}
 	h := &p.head
-	h.known, h.status = true, Active
+	h.known, h.status = true, statusOf(p.claims)
 	h.jurisdiction, h.acquired, h.source = string(x.Jurisdiction), string(x.Acquired), sourceOf(&x.Source)
 	h.recorded, h.effective, h.event = e.Recorded.UnixMicro(), effective(e), slices.Clone(e.ID[:])
 	h.row, _ = projections.PartOf(&x.Row, x.EventType())
@@ -112,7 +165,7 @@ func (p *person) set(e *domain.Recorded, item *subject.Item, from *subject.Sourc
 		return
 	}
 	at := place{field: string(item.Field), slot: int64(item.Slot)}
-	i := slices.IndexFunc(p.fields, func(f field) bool { return f.place == at })
+	i := p.find(at)
 	if i < 0 {
 		if purpose == "" {
 			return // rectifying what is not held means nothing
@@ -132,23 +185,15 @@ func (p *person) set(e *domain.Recorded, item *subject.Item, from *subject.Sourc
 // remove takes a purpose's values of a field away; a value that no purpose
 // holds any more is out of the record.
 func (p *person) remove(x *subject.FieldRemoved) {
-	kept := p.fields[:0]
-	for _, f := range p.fields {
-		if f.field == string(x.Field) {
-			rest := without(f.purposes, string(x.Purpose))
-			if rest == "" {
-				if f.stored {
-					p.gone = append(p.gone, f.place)
-				}
-				continue
-			}
-			f.dirty = f.dirty || rest != f.purposes
-			f.purposes = rest
+	p.drop(func(f *field) bool {
+		if f.field != string(x.Field) {
+			return false
 		}
-		kept = append(kept, f)
-	}
-	clear(p.fields[len(kept):])
-	p.fields = kept
+		rest := without(f.purposes, string(x.Purpose))
+		f.dirty = f.dirty || rest != f.purposes
+		f.purposes = rest
+		return rest == ""
+	})
 }
 
 func with(list, name string) string {
@@ -171,10 +216,11 @@ func without(list, name string) string {
 	return strings.Join(slices.DeleteFunc(names, func(s string) bool { return s == name }), " ")
 }
 
-// claim folds what restricts or links the person: all that is recorded, also
-// what is yet to take effect.
+// claim folds what restricts, links or erases the person: all that is
+// recorded, also what is yet to take effect.
 func (p *person) claim(e *domain.Recorded) {
 	p.claims = subject.Evolve(p.claims, *e)
+	p.head.status, p.head.closed = statusOf(p.claims), closedOf(p.claims)
 	snapshot := p.claims.At(time.Time{}, time.Time{})
 	p.head.restricted, p.head.objections = snapshot.Restricted(), 0
 	for _, o := range snapshot.Objections {
@@ -182,6 +228,36 @@ func (p *person) claim(e *domain.Recorded) {
 			p.head.objections++
 		}
 	}
+}
+
+// statusOf tells how far the record is erased. nil is a record without claims.
+func statusOf(claims *subject.State) Status {
+	status := Active
+	for _, e := range claims.Entries() {
+		switch x := e.Event.(type) {
+		case *subject.ErasureCompleted:
+			if of, _ := claims.Erasure(x.Erasure); of.Ordered != nil && of.Ordered.Everything {
+				status = Erased
+			}
+		case *subject.LifecycleOpened:
+			status = Active
+		}
+	}
+	for _, e := range claims.Erasures() {
+		if e.State == subject.IsOrdered || e.State == subject.IsStarted {
+			return Erasing
+		}
+	}
+	return status
+}
+
+func closedOf(claims *subject.State) string {
+	var list []string
+	for g := range claims.Closed(time.Time{}) {
+		list = append(list, string(g))
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
 }
 
 // stands reports whether an objection counts: until it is settled, and when

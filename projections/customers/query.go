@@ -20,7 +20,11 @@ import (
 type Status string
 
 // Statuses.
-const Active Status = "active"
+const (
+	Active  Status = "active"
+	Erasing Status = "erasing" // an erasure is ordered or has started
+	Erased  Status = "erased"  // everything went but what must be kept, and no new lifecycle was opened
+)
 
 // Customer is one person's record.
 type Customer struct {
@@ -38,6 +42,7 @@ type Customer struct {
 	Restricted   bool                `json:"restricted"`
 	Objections   int                 `json:"objections"` // those that stand
 	Status       Status              `json:"status"`
+	Closed       []domain.Name       `json:"closed,omitempty"` // groups that nothing is written to and no purpose may use
 	Fields       []Field             `json:"-"`
 }
 
@@ -73,6 +78,7 @@ type Filter struct {
 	Import       domain.ID
 	Restricted   bool // only those
 	Objecting    bool // only those with an objection that stands
+	Status       Status
 }
 
 // Queries reads the view.
@@ -140,6 +146,9 @@ func (f *Filter) sql(after domain.Token) (string, []any) {
 	if f.Objecting {
 		add("objections > 0")
 	}
+	if f.Status != "" {
+		add("status = ?", string(f.Status))
+	}
 	return strings.Join(where, " AND "), args
 }
 
@@ -153,6 +162,9 @@ func scanCustomer(row projections.Row) (c Customer, err error) {
 	c.Registered, c.Effective, c.Changed = moment(h.recorded), moment(h.effective), moment(h.changed)
 	c.Revision, c.Position = uint64(h.revision), eventstore.Position(h.position)
 	c.Restricted, c.Objections = h.restricted, int(h.objections)
+	for g := range strings.FieldsSeq(h.closed) {
+		c.Closed = append(c.Closed, domain.Name(g))
+	}
 	if h.row.Type != "" {
 		c.Row = h.row.Value(c.Token.Stream(), c.Event)
 	}

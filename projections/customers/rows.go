@@ -30,7 +30,7 @@ func (p *person) load(tx projections.Tx) error {
 
 const (
 	headColumns = `jurisdiction, acquired, source_system, source_table, source_import, registered_recorded,
-		registered_effective, event, revision, position, recorded, restricted, objections, status, type, version, part`
+		registered_effective, event, revision, position, recorded, restricted, objections, status, closed, type, version, part`
 	fieldColumns = `field, slot, retention_group, class, purposes, event, revision, recorded, since,
 		source_system, source_table, source_import, type, version, part`
 	selectHead   = "SELECT " + headColumns + " FROM customers WHERE token = ?"
@@ -41,7 +41,7 @@ const (
 func (h *head) columns() []any {
 	return []any{
 		&h.jurisdiction, &h.acquired, &h.source.system, &h.source.table, &h.source.imported, &h.recorded,
-		&h.effective, &h.event, &h.revision, &h.position, &h.changed, &h.restricted, &h.objections, &h.status,
+		&h.effective, &h.event, &h.revision, &h.position, &h.changed, &h.restricted, &h.objections, &h.status, &h.closed,
 		&h.row.Type, &h.row.Version, &h.row.Bytes,
 	}
 }
@@ -70,7 +70,7 @@ func (p *person) writeHead(tx projections.Tx) error {
 	put := putter(tx, &h.stored)
 	return put(peopleTable, p.token, h.jurisdiction, h.acquired, h.source.system, h.source.table, optional(h.source.imported),
 		h.recorded, h.effective, h.event, h.revision, h.position, h.changed,
-		projections.Flag(h.restricted), h.objections, string(h.status), h.row.Type, int64(h.row.Version), h.row.Column())
+		projections.Flag(h.restricted), h.objections, string(h.status), h.closed, h.row.Type, int64(h.row.Version), h.row.Column())
 }
 
 // writeFields deletes first: a value may have been removed and recorded anew.

@@ -23,6 +23,7 @@ var peopleTable = &projections.Table{
 		{Name: "restricted", Type: projections.Int}, // this and the next count all that is recorded, also what is yet to take effect
 		{Name: "objections", Type: projections.Int}, // those that stand
 		{Name: "status", Type: projections.Text},
+		{Name: "closed", Type: projections.Text}, // groups that an erasure closed, sorted and joined by a space
 	}, projections.SealedColumns()...),
 	Indexes: []projections.Index{{Name: "customers_import", Columns: []string{"source_import", "token"}}},
 }
@@ -46,5 +47,5 @@ var fieldsTable = &projections.Table{
 	}, projections.SealedColumns()...),
 }
 
-// claimsTable has what restrictions, objections, holds and links fold from.
+// claimsTable has what restrictions, objections, holds, links and erasures fold from.
 var claimsTable = standing.Table("customer_claims")

@@ -38,6 +38,9 @@ func FactsOf(e domain.Event) (Facts, bool) {
 	if f, ok := consentFacts(e); ok {
 		return f, true
 	}
+	if about(e) {
+		return erasureParty(e), true
+	}
 	return otherFacts(e)
 }
 

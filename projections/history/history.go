@@ -1,15 +1,18 @@
 // Package history is the view of everything that was said and decided about a
-// person's consents, other bases, objections and restrictions: one row for
-// each event, never changed afterwards, with its sealed evidence beside it.
+// person's consents, other bases, objections, restrictions and erasures: one
+// row for each event, never changed afterwards, with its sealed evidence
+// beside it. What an erasure destroys becomes a marker; the facts stay.
 package history
 
 import (
+	"slices"
 	"strings"
 
 	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 	"lethe/projections"
+	"lethe/projections/standing"
 )
 
 // Name of the view.
@@ -47,6 +50,7 @@ var table = &projections.Table{
 		{Name: "double_opt_in", Type: projections.Int},        // of a request
 		{Name: "source_system", Type: projections.Text},       // of an objection that was imported
 		{Name: "source_import", Type: projections.Bytes, Null: true},
+		{Name: "erasure", Type: projections.Bytes, Null: true}, // all that an event about an erasure says in clear, as JSON
 	},
 	Indexes: []projections.Index{
 		{Name: "history_token", Columns: []string{"token", "position"}},
@@ -74,26 +78,31 @@ func (View) Name() string { return Name }
 
 // Schema is what its files hold.
 func (View) Schema() projections.Schema {
-	return projections.Schema{Version: 2, Tables: []*projections.Table{table, partsTable}}
+	return projections.Schema{Version: 3, Tables: []*projections.Table{table, partsTable}}
 }
 
 // Events are those that change what may be done with a person's data.
 func (View) Events() []string {
-	return projections.Types(
-		(*subject.ConsentRequested)(nil), (*subject.ConsentDeferred)(nil), (*subject.ConsentConfirmed)(nil),
+	return slices.Concat(standing.Erasures(), projections.Types(
+		(*subject.ValuesResealed)(nil), (*subject.ConsentRequested)(nil), (*subject.ConsentDeferred)(nil), (*subject.ConsentConfirmed)(nil),
 		(*subject.ConsentGiven)(nil), (*subject.ConsentRenewed)(nil), (*subject.ConsentRefused)(nil),
 		(*subject.ConsentWithdrawn)(nil), (*subject.ConsentRevoked)(nil), (*subject.ConsentInvalidated)(nil),
 		(*subject.ConsentExpired)(nil), (*subject.BasisAsserted)(nil), (*subject.BasisEnded)(nil),
 		(*subject.Objected)(nil), (*subject.ObjectionOverridden)(nil), (*subject.ObjectionUpheld)(nil),
 		(*subject.ObjectionWithdrawn)(nil), (*subject.RestrictionPlaced)(nil), (*subject.RestrictionLifted)(nil),
-	)
+	))
 }
 
 // NewFold starts a fold.
-func (View) NewFold(bool) projections.Fold { return &fold{} }
+func (View) NewFold(empty bool) projections.Fold { return &fold{bulk: empty, later: map[string]bool{}} }
 
-// fold remembers nothing but its scratch memory.
-type fold struct{ slots []personal.Slot }
+// fold remembers nothing but its scratch memory and, while the table has no
+// index to find a person's rows by, of whom something was erased.
+type fold struct {
+	slots []personal.Slot
+	bulk  bool
+	later map[string]bool
+}
 
 func (*fold) Flush(projections.Tx) error { return nil }
 
@@ -107,18 +116,25 @@ func (f *fold) Apply(tx projections.Tx, e *domain.Recorded) error {
 	if !ok {
 		return nil
 	}
-	err := tx.Add(table, int64(e.Position), token, e.ID[:], e.Event.EventType().Name, int64(e.Revision),
+	erasure, err := erasureFacts(e.Event)
+	if err != nil {
+		return err
+	}
+	err = tx.Add(table, int64(e.Position), token, e.ID[:], e.Event.EventType().Name, int64(e.Revision),
 		e.Recorded.UnixMicro(), e.Effective.UnixMicro(), e.Metadata.Principal[:],
 		string(facts.Purpose), int64(facts.Version), digest(facts.Notice), string(facts.Language),
 		string(facts.Medium), string(facts.Method), string(facts.By), string(facts.Class),
 		projections.Flag(facts.Explicit), projections.Micros(facts.Until), joined(facts.Channels),
 		string(facts.Basis), string(facts.Scope), projections.Flag(facts.ContactPoint), string(facts.Ground),
 		projections.OptionalID(facts.Refers), projections.Micros(facts.Informed), projections.Micros(facts.Expires),
-		projections.Flag(facts.DoubleOptIn), string(facts.System), projections.OptionalID(facts.Import))
+		projections.Flag(facts.DoubleOptIn), string(facts.System), projections.OptionalID(facts.Import), erasure)
 	if err != nil {
 		return err
 	}
-	return f.addParts(tx, e)
+	if err := f.addParts(tx, e); err != nil {
+		return err
+	}
+	return f.erase(tx, token, int64(e.Position), e.Event)
 }
 
 func (f *fold) addParts(tx projections.Tx, e *domain.Recorded) error {

@@ -12,6 +12,7 @@ import (
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/projections"
+	"lethe/projections/standing"
 )
 
 // Entry is one event of a person's history.
@@ -25,7 +26,8 @@ type Entry struct {
 	Effective time.Time           `json:"effective"`
 	Principal domain.ID           `json:"principal"`
 	Facts
-	Values []Value `json:"-"`
+	Erasure domain.Event `json:"erasure,omitempty"` // what an event about an erasure says in clear
+	Values  []Value      `json:"-"`
 }
 
 // Value is one sealed value of an entry.
@@ -81,13 +83,13 @@ func entries(ctx context.Context, db projections.Querier, token domain.Token, p 
 }
 
 func scan(row projections.Row) (e Entry, err error) {
-	var event, principal, notice, refers, source []byte
+	var event, principal, notice, refers, source, erasure []byte
 	var recorded, effective int64
 	var until, informed, expires sql.NullInt64
 	var channels string
 	err = row.Scan(&e.Position, &e.Token, &event, &e.Type, &e.Revision, &recorded, &effective, &principal,
 		&e.Purpose, &e.Version, &notice, &e.Language, &e.Medium, &e.Method, &e.By, &e.Class, &e.Explicit, &until, &channels,
-		&e.Basis, &e.Scope, &e.ContactPoint, &e.Ground, &refers, &informed, &expires, &e.DoubleOptIn, &e.System, &source)
+		&e.Basis, &e.Scope, &e.ContactPoint, &e.Ground, &refers, &informed, &expires, &e.DoubleOptIn, &e.System, &source, &erasure)
 	e.Event, e.Principal = projections.IDOf(event), projections.IDOf(principal)
 	e.Refers, e.Import = projections.IDOf(refers), projections.IDOf(source)
 	e.Recorded, e.Effective = time.UnixMicro(recorded).UTC(), time.UnixMicro(effective).UTC()
@@ -95,6 +97,9 @@ func scan(row projections.Row) (e Entry, err error) {
 	copy(e.Notice[:], notice)
 	for c := range strings.FieldsSeq(channels) {
 		e.Channels = append(e.Channels, subject.Channel(c))
+	}
+	if err == nil && erasure != nil {
+		e.Erasure, err = standing.Event(e.Type, erasure)
 	}
 	return e, err
 }

@@ -79,10 +79,31 @@ func (p *Pending) Flush(tx projections.Tx) error {
 	return nil
 }
 
-func add(tx projections.Tx, t *projections.Table, token string, e *domain.Recorded) error {
-	facts, err := json.Marshal(e.Event)
+// Facts writes what an event says in clear.
+func Facts(e domain.Event) ([]byte, error) {
+	facts, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("writing the facts of a %s: %w", e.Event.EventType().Name, err)
+		return nil, fmt.Errorf("writing the facts of a %s: %w", e.EventType().Name, err)
+	}
+	return facts, nil
+}
+
+// Event reads what Facts wrote of an event of the stored name.
+func Event(name string, facts []byte) (domain.Event, error) {
+	e := empty(name)
+	if e == nil {
+		return nil, fmt.Errorf("a row of the unknown type %s", name)
+	}
+	if err := json.Unmarshal(facts, e); err != nil {
+		return nil, fmt.Errorf("reading the facts of a %s: %w", name, err)
+	}
+	return e, nil
+}
+
+func add(tx projections.Tx, t *projections.Table, token string, e *domain.Recorded) error {
+	facts, err := Facts(e.Event)
+	if err != nil {
+		return err
 	}
 	return tx.Add(t, token, int64(e.Position), e.ID[:], e.Event.EventType().Name, int64(e.Revision),
 		e.Recorded.UnixMicro(), Effective(e).UnixMicro(), e.Metadata.Principal[:], facts)
@@ -134,12 +155,8 @@ func evolve(state *subject.State, row projections.Row) (*subject.State, error) {
 	}
 	e.Stream, e.ID, e.Metadata.Principal = domain.Token(token).Stream(), projections.IDOf(event), projections.IDOf(principal)
 	e.Recorded, e.Effective = time.UnixMicro(recorded).UTC(), time.UnixMicro(effective).UTC()
-	e.Event = empty(name)
-	if e.Event == nil {
-		return nil, fmt.Errorf("a row of the unknown type %s", name)
-	}
-	if err := json.Unmarshal(facts, e.Event); err != nil {
-		return nil, fmt.Errorf("reading the facts of a %s: %w", name, err)
+	if e.Event, err = Event(name, facts); err != nil {
+		return nil, err
 	}
 	return subject.Evolve(state, e), nil
 }

@@ -47,7 +47,7 @@ func empty(name string) domain.Event {
 		&subject.RestrictionPlaced{}, &subject.RestrictionLifted{}, &subject.HoldPlaced{}, &subject.HoldReleased{},
 		&subject.LinkProposed{}, &subject.LinkAccepted{}, &subject.LinkUndone{},
 		&subject.ErasureOrdered{}, &subject.ErasureCancelled{}, &subject.ErasureStarted{}, &subject.ErasureStopped{},
-		&subject.ErasureCompleted{}, &subject.ErasureReapplied{}, &subject.LifecycleOpened{},
+		&subject.ErasureCompleted{}, &subject.ErasureReapplied{}, &subject.LifecycleOpened{}, &subject.ValuesResealed{},
 	} {
 		if e.EventType().Name == name {
 			return e

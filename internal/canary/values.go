@@ -1,0 +1,256 @@
+package canary
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Bounds of a value, in bytes of UTF-8.
+const (
+	MinValue = 6
+	MinShort = 4 // when short values are wanted
+	MaxValue = 4096
+)
+
+// maxText bounds all forms of all values together.
+const maxText = 1 << 30
+
+// A RefusedError says why a value cannot be searched for. It does not repeat it.
+type RefusedError struct {
+	Line int // of the value, from 1
+	Why  string
+}
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Why) }
+
+// Values is a set of values to look for. It does not change, and may be used
+// by many searches at once.
+type Values struct {
+	count   int     // of values
+	longest int     // bytes of the longest form, in the widest encoding
+	least   int     // bytes of the shortest form
+	chance  float64 // matches to expect in one random byte
+
+	text   []byte // of all forms, in lower case
+	forms  []form
+	tables []table
+}
+
+// form is one way to write a value as text.
+type form struct {
+	from uint32 // in Values.text
+	line uint32 // of the value, from 1
+	size uint16
+	kind kind
+}
+
+type kind uint8
+
+const (
+	asGiven kind = iota
+	decomposed
+	spaced  // + for a space, as in forms of web pages
+	dialled // digits of a telephone number without what separates them
+)
+
+func (k kind) String() string {
+	return [...]string{"", ", decomposed", ", + for space", ", digits only"}[k]
+}
+
+// Read reads one value a line. Space around a value and empty lines are left
+// out. short also takes values of 4 and 5 bytes, which occur by chance. The
+// error is a *RefusedError for a value that cannot be searched for.
+func Read(r io.Reader, short bool) (*Values, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	b := builder{short: short}
+	for line := 1; ; line++ {
+		text, err := in.ReadSlice('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			if errors.Is(err, bufio.ErrBufferFull) {
+				return nil, &RefusedError{line, tooLong(in.Size())}
+			}
+			return nil, fmt.Errorf("reading values: %w", err)
+		}
+		if line == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+		}
+		if refused := b.add(line, strings.TrimSpace(string(text))); refused != nil {
+			return nil, refused
+		}
+		if err != nil {
+			return b.values()
+		}
+	}
+}
+
+// Compile is Read of a list; a value's line is its index + 1.
+func Compile(values []string, short bool) (*Values, error) {
+	b := builder{short: short}
+	for i, v := range values {
+		if err := b.add(i+1, strings.TrimSpace(v)); err != nil {
+			return nil, err
+		}
+	}
+	return b.values()
+}
+
+// Len is how many values there are.
+func (v *Values) Len() int { return v.count }
+
+type builder struct {
+	short bool
+	v     Values
+}
+
+func tooLong(n int) string {
+	return fmt.Sprintf("a value of %d bytes or more is too long: at most %d are searched for; take a part of it that is telling", n, MaxValue)
+}
+
+func (b *builder) add(line int, value string) error {
+	least := MinValue
+	if b.short {
+		least = MinShort
+	}
+	switch {
+	case value == "":
+		return nil
+	case !utf8.ValidString(value):
+		return &RefusedError{line, "this is no UTF-8"}
+	case len(value) > MaxValue:
+		return &RefusedError{line, tooLong(len(value))}
+	case len(value) < MinShort:
+		return &RefusedError{line, fmt.Sprintf("a value of %d bytes is too short: it would be found everywhere by chance; %d are the least", len(value), MinShort)}
+	case len(value) < least:
+		return &RefusedError{line, fmt.Sprintf("a value of %d bytes occurs by chance in what is random, which ciphertext is; from %d bytes on that is unlikely. "+
+			"Short values are searched for when that is asked for", len(value), least)}
+	case line > math.MaxUint32 || len(b.v.text) > maxText:
+		return &RefusedError{line, "there are too many values: search for a part of them at a time"}
+	}
+	b.v.count++
+	for _, w := range formsOf(value) {
+		if len(w.text) < least || len(w.text) > math.MaxUint16/2 {
+			continue
+		}
+		b.v.forms = append(b.v.forms, form{from: uint32(len(b.v.text)), line: uint32(line), size: uint16(len(w.text)), kind: w.kind})
+		b.v.text = append(b.v.text, w.text...)
+		b.v.chance += chanceOf(w.text)
+		if b.v.least == 0 || len(w.text) < b.v.least {
+			b.v.least = len(w.text)
+		}
+	}
+	return nil
+}
+
+func (b *builder) values() (*Values, error) {
+	if b.v.count == 0 {
+		return nil, &RefusedError{1, "there is no value to search for"}
+	}
+	b.v.build()
+	return &b.v, nil
+}
+
+type written struct {
+	text string
+	kind kind
+}
+
+// formsOf gives every way to write a value as text, in lower case as far as
+// ASCII goes; the data is brought to lower case in the same way.
+func formsOf(value string) []written {
+	out := []written{{string(fold(nil, []byte(value))), asGiven}}
+	put := func(text string, k kind) {
+		text = string(fold(nil, []byte(text)))
+		if !slices.ContainsFunc(out, func(w written) bool { return w.text == text }) {
+			out = append(out, written{text, k})
+		}
+	}
+	if !ascii(value) {
+		composed := norm.NFC.String(value)
+		all := []string{composed, strings.ToLower(composed), strings.ToUpper(composed), norm.NFKC.String(cases.Fold().String(composed))}
+		for _, s := range all {
+			put(s, asGiven)
+		}
+		for _, s := range all {
+			put(norm.NFD.String(s), decomposed)
+		}
+	}
+	if strings.Contains(value, " ") {
+		put(strings.ReplaceAll(value, " ", "+"), spaced)
+	}
+	if digits := dial(value); digits != "" {
+		put(digits, dialled)
+	}
+	return out
+}
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}
+
+// dial gives the digits of what looks like a telephone number that is written
+// with separators, or with the zeros dialled before it, since numbers are
+// stored without; empty otherwise.
+func dial(value string) string {
+	if strings.Trim(value, "0123456789+-/(). ") != "" {
+		return ""
+	}
+	digits := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, value)
+	if digits = strings.TrimLeft(digits, "0"); len(digits) < 7 || digits == value {
+		return ""
+	}
+	return digits
+}
+
+// chanceOf is how probable it is that random bytes match a form: in every
+// byte one of 256, of a letter two.
+func chanceOf(text string) float64 {
+	p := 1.0
+	for i := range len(text) {
+		p /= 256
+		if c := text[i]; c >= 'a' && c <= 'z' {
+			p *= 2
+		}
+	}
+	return p
+}
+
+var folded = func() (t [256]byte) {
+	for i := range t {
+		t[i] = byte(i)
+		if i >= 'A' && i <= 'Z' {
+			t[i] += 'a' - 'A'
+		}
+	}
+	return t
+}()
+
+// fold appends b with the letters of ASCII in lower case.
+func fold(dst, b []byte) []byte {
+	n := len(dst)
+	dst = append(dst, b...)
+	for i, c := range dst[n:] {
+		dst[n+i] = folded[c]
+	}
+	return dst
+}
+
+// longestOf is how many bytes a form can have in the widest encoding.
+func longestOf(forms []form) int {
+	widest := slices.MaxFunc(forms, func(a, b form) int { return int(a.size) - int(b.size) })
+	return 2 * int(widest.size)
+}
