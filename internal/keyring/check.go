@@ -30,6 +30,8 @@ const (
 		"they are not erased: restore the key store from its backup and apply the erasures since then again"
 	meansFences = "an erased value could be reported as missing, and a destroyed key that is put back would not be known: " +
 		"restore the key store from its backup and apply the erasures since then again"
+	meansMarks = "somebody who was erased could come back by an import, or get marketing that they objected to: " +
+		"restore the key store from its backup and apply the erasures since then again"
 	meansEpochs = "keys cannot be unwrapped from the next start on: while this program runs, it writes the epoch keys anew within a minute"
 	meansPlace  = "the epoch keys lie in fewer places than they should: the program writes them there anew when it can"
 	meansRoot   = "the keyring cannot be opened from the next start on: put the root key file back from where you keep it"
@@ -111,7 +113,7 @@ func (c *checking) count(ctx context.Context) error {
 		c.total += n
 	}
 	if st, err := scanState(&c.k.secrets, c.k.read.state.QueryRowContext(ctx).Scan); err == nil {
-		c.total += st.keys.count + st.fences.count
+		c.total += st.keys.count + st.fences.count + st.marks.count
 	}
 	return nil // damage is found and reported later
 }
@@ -164,6 +166,9 @@ func (c *checking) keys(ctx context.Context) error {
 			return err
 		}
 		if err := c.table(ctx, tx, storeFile, c.k.keyTable(true), meansKeys, &st.keys); err != nil {
+			return err
+		}
+		if err := c.table(ctx, tx, storeFile, c.k.markTable(), meansMarks, &st.marks); err != nil {
 			return err
 		}
 		return c.agreement(ctx, tx)

@@ -27,11 +27,16 @@ type Claim struct {
 	Token domain.Token
 
 	stored, given [32]byte
+	erased        bool
 }
+
+// Erased reports that the person was erased, and the digest of the body that
+// claimed with them: whether it is the same command is not known any more.
+func (c *Claim) Erased() bool { return c.erased }
 
 // SameBody reports, in constant time, whether the command that asked has the
 // body of the one that claimed.
-func (c *Claim) SameBody() bool { return equal(c.stored[:], c.given[:]) }
+func (c *Claim) SameBody() bool { return !c.erased && equal(c.stored[:], c.given[:]) }
 
 func (k *Keyring) bodyMAC(principal domain.ID, command, body domain.Digest) [32]byte {
 	return hmacOf(&k.secrets.command, lp(lp(lp(lp(nil, "body"), principal[:]), command[:]), body[:]))
@@ -66,6 +71,7 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 		var body []byte
 		err = w.row("SELECT token, body FROM creations WHERE principal = ? AND command = ?", []any{principal[:], command[:]}, &claim.Token, &body)
 		copy(claim.stored[:], body)
+		claim.erased = err == nil && len(body) == 0
 		return err
 	})
 	if err != nil {
@@ -99,5 +105,6 @@ func (k *Keyring) findCreation(ctx context.Context, principal domain.ID, command
 		return nil, fmt.Errorf("reading claims: %w", err)
 	}
 	copy(c.stored[:], body)
+	c.erased = len(body) == 0
 	return &c, nil
 }

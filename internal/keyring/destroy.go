@@ -36,10 +36,11 @@ type Destroyed struct {
 	Fingerprint [32]byte
 	At          time.Time
 	Lost        bool
+	Marks       uint32 // that the destruction left, all its keys together
 }
 
-// Destroy ends keys for good, in this order: the erasure journal is written;
-// in one transaction keys are deleted, fences set and marks left; the rows of
+// Destroy ends keys for good, in this order: marks and the erasure journal are
+// written; in one transaction keys are deleted, fences set and marks left; the rows of
 // the people go from the lookup file; the write-ahead logs are cut, so that
 // nothing of it is in any file. Afterwards what was sealed with the keys does
 // not open, here at once and in other processes within a second, and a
@@ -48,7 +49,8 @@ type Destroyed struct {
 //
 // It may be repeated, and finishes what a crash left: keys that are destroyed
 // already are answered from their fences. A claim that an import under way
-// finishes behind it stays until it is repeated.
+// finishes behind it stays until it is repeated. Marks are made of what the
+// lookup file holds: while that is lost, none are.
 //
 // Errors: *IncompleteError with the keys, when the fences stand but rows of
 // the lookup, or old bytes in a file, may be there still: call again. With
@@ -61,7 +63,7 @@ func (k *Keyring) Destroy(ctx context.Context, cause domain.Name, of ...Destruct
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	done, people, err := k.destroyKeys(cause, of)
+	done, people, err := k.destroyKeys(ctx, cause, of)
 	if err != nil {
 		return nil, fmt.Errorf("destroying keys: %w", err)
 	}
@@ -102,15 +104,18 @@ func checkDestructions(cause domain.Name, of []Destruction) error {
 
 // destroyKeys is the journal and the transaction. The people are those whose
 // rows go from the lookup file.
-func (k *Keyring) destroyKeys(cause domain.Name, of []Destruction) (done []Destroyed, people []person, err error) {
+func (k *Keyring) destroyKeys(ctx context.Context, cause domain.Name, of []Destruction) (done []Destroyed, people []person, err error) {
 	var written []entry
 	err = k.change(func(c *changes) error {
 		behind, err := k.catchUp(c)
 		if err != nil {
 			return err
 		}
-		entries, answers, err := k.plan(cause, of)
+		entries, answers, marks, err := k.plan(ctx, cause, of)
 		if err != nil {
+			return err
+		}
+		if err := k.putMarks(c, marks); err != nil {
 			return err
 		}
 		if err := k.journalAll(c, entries); err != nil {
@@ -166,21 +171,27 @@ func (k *Keyring) journalAll(c *changes, entries []entry) (err error) {
 	return k.journal.writeHead(c.journal)
 }
 
-// plan says what will be destroyed, and answers for what was before. An
-// entry is made only for what has keys that stand.
-func (k *Keyring) plan(cause domain.Name, of []Destruction) (entries []entry, answers []Destroyed, err error) {
+// plan says what will be destroyed and what marks it leaves, and answers for
+// what was destroyed before. An entry is made only for what has keys that
+// stand.
+func (k *Keyring) plan(ctx context.Context, cause domain.Name, of []Destruction) (entries []entry, answers []Destroyed, marks []markRow, err error) {
 	at := k.opts.Now().UnixMicro()
 	planned := map[KeyID]Destroyed{}
 	for i := range of {
 		d := &of[i]
-		e := entry{erasure: d.Erasure, at: at, cause: cause, person: d.person()}
+		left, err := k.marksOf(ctx, cause, d)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		marks = append(marks, left...)
+		e := entry{erasure: d.Erasure, at: at, cause: cause, marks: uint32(len(left)), person: d.person()} //nolint:gosec // rows of one person
 		for _, info := range d.Keys {
 			info.Fenced = true
 			answer, twice := planned[info.ID]
 			if !twice {
 				fence, fingerprint, err := k.standing(info)
 				if err != nil {
-					return nil, nil, err
+					return nil, nil, nil, err
 				}
 				if fence != nil {
 					answer = fence.destroyed()
@@ -196,7 +207,11 @@ func (k *Keyring) plan(cause domain.Name, of []Destruction) (entries []entry, an
 			entries = append(entries, e)
 		}
 	}
-	return entries, answers, k.planLive(entries, planned)
+	if err := k.planLive(entries, planned); err != nil {
+		return nil, nil, nil, err
+	}
+	marks, err = k.newMarks(marks)
+	return entries, answers, marks, err
 }
 
 // planLive finds the compartments that keep a live key.
@@ -337,11 +352,11 @@ func (k *Keyring) updateRow(row *keyRow) error {
 func (k *Keyring) fence(c *changes, e *entry, of *ending) error {
 	f := fenceRow{
 		id: of.key.ID, fingerprint: append([]byte{}, of.fingerprint...), c: of.key.Compartment, generation: of.key.Generation,
-		erasure: e.erasure, cause: e.cause, at: e.at,
+		erasure: e.erasure, cause: e.cause, marks: e.marks, at: e.at,
 	}
 	f.mac = k.secrets.rowMAC(f.message())
-	n, err := k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-		f.id[:], f.fingerprint, f.c.Owner, string(f.c.Group), int64(f.generation), f.erasure[:], string(f.cause), f.at, f.mac)
+	n, err := k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+		f.id[:], f.fingerprint, f.c.Owner, string(f.c.Group), int64(f.generation), f.erasure[:], string(f.cause), int64(f.marks), f.at, f.mac)
 	if err != nil {
 		return fmt.Errorf("fencing a key: %w", err)
 	}

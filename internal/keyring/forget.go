@@ -1,6 +1,132 @@
 package keyring
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"strings"
 
-// forget deletes the rows of people from the lookup file.
-func (k *Keyring) forget(context.Context, []person) error { return nil }
+	"lethe/domain"
+)
+
+// forget deletes the rows of people from the lookup file and cuts its
+// write-ahead log. It may be repeated.
+func (k *Keyring) forget(ctx context.Context, people []person) error {
+	job := &lookupJob{clear: true}
+	for i := range people {
+		if p := &people[i]; p.token != "" && (p.everything || len(p.fields) > 0) {
+			job.rows++
+		}
+	}
+	if job.rows == 0 {
+		return nil
+	}
+	job.run = func(w *writer) error {
+		for i := range people {
+			if err := k.forgetOne(w, &people[i]); err != nil {
+				return fmt.Errorf("deleting from the lookup: %w", err)
+			}
+		}
+		return nil
+	}
+	if err := k.lookups.group.do(ctx, job); err != nil {
+		return err
+	}
+	return job.notCleared
+}
+
+func (k *Keyring) forgetOne(w *writer, p *person) error {
+	switch {
+	case p.token == "":
+		return nil
+	case p.everything:
+		return k.forgetAll(w, string(p.token))
+	}
+	for _, f := range p.fields {
+		if _, err := w.exec("DELETE FROM lookup WHERE token = ? AND field = ?", string(p.token), string(f)); err != nil {
+			return err
+		}
+	}
+	if len(p.fields) == 0 {
+		return nil
+	}
+	return k.forgetFields(w, string(p.token), p.fields)
+}
+
+func (k *Keyring) forgetAll(w *writer, token string) error {
+	for _, query := range []string{"DELETE FROM lookup WHERE token = ?", "DELETE FROM imports WHERE token = ?"} {
+		if _, err := w.exec(query, token); err != nil {
+			return err
+		}
+	}
+	var rows []creationRow
+	err := eachIn(w, "SELECT "+creationColumns+" FROM creations WHERE token = ? AND body <> x''", token, func(scan func(...any) error) error {
+		var r creationRow
+		err := r.scan(scan)
+		rows = append(rows, r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		r := &rows[i]
+		r.body = []byte{}
+		_, err := w.exec("UPDATE creations SET body = x'', row_mac = ? WHERE principal = ? AND command = ?",
+			k.secrets.shortMAC(r.message(nil)), r.principal, r.command)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetFields takes fields out of import claims. A claim's field is named
+// "field" or "field@slot".
+func (k *Keyring) forgetFields(w *writer, token string, fields []domain.Name) error {
+	goes := map[domain.Name]bool{}
+	for _, f := range fields {
+		goes[f] = true
+	}
+	var changed []importRow
+	err := eachIn(w, "SELECT "+importColumns+" FROM imports WHERE token = ?", token, func(scan func(...any) error) error {
+		var r importRow
+		if err := r.scan(scan); err != nil {
+			return err
+		}
+		had, err := decodeFields(r.fields)
+		if err != nil {
+			return err
+		}
+		var stay []FieldMAC
+		for _, f := range had {
+			if name, _, _ := strings.Cut(string(f.Field), "@"); !goes[domain.Name(name)] {
+				stay = append(stay, f)
+			}
+		}
+		if len(stay) < len(had) {
+			r.fields = encodeFields(stay)
+			changed = append(changed, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range changed {
+		r := &changed[i]
+		_, err := w.exec("UPDATE imports SET fields = ?, row_mac = ? WHERE mac = ?", r.fields, k.secrets.shortMAC(r.message(nil)), r.key)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachIn goes over rows inside a writer's transaction.
+func eachIn(w *writer, query string, arg any, f func(scan func(...any) error) error) error {
+	stmt, err := w.stmt(query)
+	if err != nil {
+		return err
+	}
+	return eachOf(context.Background(), stmt, arg, f)
+}

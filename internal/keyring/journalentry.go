@@ -9,16 +9,18 @@ import (
 
 // entry is the record of one destruction in the erasure journal:
 //
-//	erasure ID 16 ‖ at 8 ‖ LP(cause) ‖ LP(token) ‖ everything 1
+//	erasure ID 16 ‖ at 8 ‖ marks 4 ‖ LP(cause) ‖ LP(token) ‖ everything 1
 //	count 2 × LP(field)
 //	count 4 × { key ID 16 ‖ LP(fingerprint) ‖ LP(owner) ‖ LP(group) ‖ generation 4 ‖ live 4 }
 //
 // Numbers are big-endian, at counts microseconds since 1970, LP is a length
-// of 2 and the bytes. It holds no value, and no mark: see the marks' file.
+// of 2 and the bytes. It holds no value, and says only how many marks were
+// left: they are in a file of their own.
 type entry struct {
 	erasure domain.ID
 	at      int64
 	cause   domain.Name
+	marks   uint32
 	person  person
 	keys    []ending
 }
@@ -40,6 +42,7 @@ type ending struct {
 func (e *entry) bytes() []byte {
 	b := append([]byte(nil), e.erasure[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.at)) //nolint:gosec // the bits
+	b = binary.BigEndian.AppendUint32(b, e.marks)
 	b = append(lp(lp(b, e.cause), e.person.token), flag(e.person.everything))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.person.fields))) //nolint:gosec // bounded by Destroy
 	for _, f := range e.person.fields {
@@ -62,7 +65,7 @@ var errEntry = errors.New("an entry of the erasure journal is not of its form")
 func parseEntry(b []byte) (e entry, err error) {
 	r := reader{b: b}
 	copy(e.erasure[:], r.take(len(e.erasure)))
-	e.at = int64(r.number(8)) //nolint:gosec // the bits
+	e.at, e.marks = int64(r.number(8)), uint32(r.number(4)) //nolint:gosec // the bits, four bytes
 	e.cause, e.person.token = domain.Name(r.text()), domain.Token(r.text())
 	e.person.everything = r.number(1) == 1
 	for n := r.number(2); n > 0 && r.ok(); n-- {

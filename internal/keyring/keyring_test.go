@@ -499,7 +499,7 @@ func TestForgedFenceDoesNotErase(t *testing.T) {
 	require.NoError(t, k.Close())
 	o := options(t)
 	k = open(t, o)
-	_, err = k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,x'','subject-s1','contact',1,x'','erasure',0,x'00')", h.KeyID[:])
+	_, err = k.writer.exec("INSERT INTO fences ("+fenceColumns+") VALUES (?,x'','subject-s1','contact',1,x'','erasure',0,0,x'00')", h.KeyID[:])
 	require.NoError(t, err)
 	require.Equal(t, personal.Tampered, stateOf(t, k, ref))
 }

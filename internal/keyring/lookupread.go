@@ -13,6 +13,7 @@ import (
 type lookupStatements struct {
 	find, peers, rows, shared     *sql.Stmt
 	creation, claim, claims, file *sql.Stmt
+	sources, contacts             *sql.Stmt
 }
 
 func (r *lookupStatements) prepare(ctx context.Context, db *sql.DB) error {
@@ -30,6 +31,8 @@ func (r *lookupStatements) prepare(ctx context.Context, db *sql.DB) error {
 		{&r.claim, claims + "= ?"},
 		{&r.claims, claims + "IN (" + placeholders("?", chunkRows) + ")"},
 		{&r.file, "SELECT import, done FROM files WHERE mac = ?"},
+		{&r.sources, "SELECT mac FROM imports WHERE token = ?"},
+		{&r.contacts, "SELECT mac, kind, field FROM lookup WHERE token = ? AND kind IN ('email', 'phone')"},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing to read the lookup: %w", err)
@@ -38,5 +41,5 @@ func (r *lookupStatements) prepare(ctx context.Context, db *sql.DB) error {
 }
 
 func (r *lookupStatements) close() error {
-	return closeAll(r.find, r.peers, r.rows, r.shared, r.creation, r.claim, r.claims, r.file)
+	return closeAll(r.find, r.peers, r.rows, r.shared, r.creation, r.claim, r.claims, r.file, r.sources, r.contacts)
 }

@@ -36,9 +36,11 @@ CREATE TABLE creations (
 	principal BLOB NOT NULL, command BLOB NOT NULL, token TEXT NOT NULL, body BLOB NOT NULL, at INTEGER NOT NULL,
 	row_mac BLOB NOT NULL,
 	PRIMARY KEY (principal, command)) WITHOUT ROWID;
+CREATE INDEX creations_by_token ON creations (token);
 CREATE TABLE imports (
 	mac BLOB PRIMARY KEY, token TEXT NOT NULL, done INTEGER NOT NULL, version INTEGER NOT NULL,
 	mapping BLOB NOT NULL, catalogue INTEGER NOT NULL, fields BLOB NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX imports_by_token ON imports (token);
 CREATE TABLE files (mac BLOB PRIMARY KEY, import BLOB NOT NULL, done INTEGER NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 `
 
@@ -63,10 +65,13 @@ type lookupJob struct {
 	rows int
 	run  func(*writer) error
 	put  []lookupRow // or else: rows to add
+
+	clear      bool  // cut the write-ahead log afterwards, so that no old page is left in it
+	notCleared error // result of that
 }
 
 func (l *lookup) commit(jobs []*lookupJob) error {
-	return l.writer.tx(func() error {
+	err := l.writer.tx(func() error {
 		var put []lookupRow
 		for _, j := range jobs {
 			put = append(put, j.put...)
@@ -79,6 +84,16 @@ func (l *lookup) commit(jobs []*lookupJob) error {
 		}
 		return putRows(l.writer, put)
 	})
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(jobs, func(j *lookupJob) bool { return j.clear }) {
+		err := l.writer.truncate()
+		for _, j := range jobs {
+			j.notCleared = err
+		}
+	}
+	return nil
 }
 
 // putRows adds the rows of all who wait with few statements, neighbours

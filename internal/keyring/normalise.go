@@ -12,7 +12,8 @@ import (
 )
 
 // NormaliserVersion is part of what is MACed: rows of another version are
-// found no more and are rebuilt.
+// found no more and are rebuilt. Marks of suppression cannot be: whoever
+// changes it must look for marks of the older versions as well.
 const NormaliserVersion = 1
 
 // MaxLookupText bounds what is looked up, in bytes; longer texts match nothing.

@@ -15,7 +15,7 @@ import (
 
 // readStatements are the key store's queries outside the write connection.
 type readStatements struct {
-	generation, newest, owner, owners, page, fence, state *sql.Stmt
+	generation, newest, owner, owners, page, fence, state, mark, marks *sql.Stmt
 }
 
 func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
@@ -28,6 +28,8 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 		{&r.page, "SELECT " + keyColumns + " FROM keys WHERE (owner, grp, generation) > (?, ?, ?) ORDER BY owner, grp, generation LIMIT ?"},
 		{&r.fence, "SELECT " + fenceColumns + " FROM fences WHERE key_id = ? OR fingerprint = ?"},
 		{&r.state, selectState},
+		{&r.mark, "SELECT " + markColumns + " FROM marks WHERE mac = ?"},
+		{&r.marks, "SELECT " + markColumns + " FROM marks WHERE mac IN (" + placeholders("?", chunkRows) + ")"},
 	})
 	if err != nil {
 		return fmt.Errorf("preparing to read the key store: %w", err)
@@ -36,7 +38,7 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 }
 
 func (r *readStatements) close() error {
-	return closeAll(r.generation, r.newest, r.owner, r.owners, r.page, r.fence, r.state)
+	return closeAll(r.generation, r.newest, r.owner, r.owners, r.page, r.fence, r.state, r.mark, r.marks)
 }
 
 // alarms counts what must never happen and logs it, once a second at most.

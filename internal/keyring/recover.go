@@ -13,6 +13,7 @@ type JournalReport struct {
 	Entries   uint64 // in it
 	Cut       int64  // bytes of an entry that was not written to its end; its destruction never began
 	Rewritten bool   // it was lost, and was written again from the fences of a key store that is current
+	MarksLost bool   // the marks' file was missing or damaged: what a restored key store does not have of them is lost
 }
 
 // JournalReport tells how the erasure journal was when the keyring was opened.
@@ -45,8 +46,8 @@ func (k *Keyring) openJournal(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the erasure journal: %w", err)
 	}
-	if r := k.journalReport; r.Cut > 0 || r.Rewritten {
-		k.opts.Logger.WarnContext(ctx, "the erasure journal was mended", "cut", r.Cut, "rewritten", r.Rewritten)
+	if r := k.journalReport; r.Cut > 0 || r.Rewritten || r.MarksLost {
+		k.opts.Logger.WarnContext(ctx, "the erasure journal was mended", "cut", r.Cut, "rewritten", r.Rewritten, "marks lost", r.MarksLost)
 	}
 	if len(behind) == 0 {
 		return nil
@@ -88,6 +89,9 @@ func (k *Keyring) recoverJournal(c *changes) ([]entry, error) {
 	if k.reapplied, err = k.applyAll(c, got.entries); err != nil {
 		return nil, err
 	}
+	if err := k.recoverMarks(c); err != nil {
+		return nil, err
+	}
 	if err := k.journal.writeHead(got.last); err != nil {
 		return nil, err
 	}
@@ -123,7 +127,7 @@ func (k *Keyring) fencesAsEntries() ([]entry, error) {
 			return nil, fmt.Errorf("reading fences: %w", err)
 		}
 		info := KeyInfo{Compartment: f.c, Generation: f.generation, ID: f.id, Fenced: true}
-		entries = append(entries, entry{erasure: f.erasure, at: f.at, cause: f.cause, keys: []ending{{key: info, fingerprint: f.fingerprint}}})
+		entries = append(entries, entry{erasure: f.erasure, at: f.at, cause: f.cause, marks: f.marks, keys: []ending{{key: info, fingerprint: f.fingerprint}}})
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("reading fences: %w", err)
@@ -185,13 +189,13 @@ func peopleOf(entries []entry) []person {
 }
 
 func (f *fenceRow) destroyed() Destroyed {
-	e := entry{erasure: f.erasure, at: f.at}
+	e := entry{erasure: f.erasure, at: f.at, marks: f.marks}
 	info := KeyInfo{Compartment: f.c, Generation: f.generation, ID: f.id, Fenced: true}
 	return e.destroyed(&ending{key: info, fingerprint: f.fingerprint})
 }
 
 func (e *entry) destroyed(of *ending) Destroyed {
-	d := Destroyed{Erasure: e.erasure, Key: of.key, At: time.UnixMicro(e.at).UTC(), Lost: len(of.fingerprint) == 0}
+	d := Destroyed{Erasure: e.erasure, Key: of.key, At: time.UnixMicro(e.at).UTC(), Lost: len(of.fingerprint) == 0, Marks: e.marks}
 	copy(d.Fingerprint[:], of.fingerprint)
 	return d
 }

@@ -28,6 +28,7 @@ CREATE TABLE state (
 	fence_seq INTEGER NOT NULL, epoch_seq INTEGER NOT NULL,
 	keys_count INTEGER NOT NULL, keys_sum BLOB NOT NULL,
 	fences_count INTEGER NOT NULL, fences_sum BLOB NOT NULL,
+	marks_count INTEGER NOT NULL, marks_sum BLOB NOT NULL,
 	lookup_id BLOB NOT NULL, journal BLOB NOT NULL, log_mark INTEGER NOT NULL, mac BLOB NOT NULL);
 CREATE TABLE keys (
 	owner TEXT NOT NULL, grp TEXT NOT NULL, generation INTEGER NOT NULL,
@@ -37,8 +38,11 @@ CREATE TABLE keys (
 CREATE TABLE fences (
 	key_id BLOB PRIMARY KEY, fingerprint BLOB NOT NULL,
 	owner TEXT NOT NULL, grp TEXT NOT NULL, generation INTEGER NOT NULL,
-	erasure BLOB NOT NULL, cause TEXT NOT NULL, at INTEGER NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
+	erasure BLOB NOT NULL, cause TEXT NOT NULL, marks INTEGER NOT NULL, at INTEGER NOT NULL, mac BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX fences_by_fingerprint ON fences (fingerprint);
+CREATE TABLE marks (
+	mac BLOB PRIMARY KEY, by_what TEXT NOT NULL, kinds INTEGER NOT NULL, cause TEXT NOT NULL,
+	day INTEGER NOT NULL, until INTEGER NOT NULL, version INTEGER NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 `
 
 const (
@@ -54,12 +58,13 @@ type secrets struct {
 	command [keySize]byte // command IDs and bodies of creations
 	imports [keySize]byte // source keys and values of imports
 	journal [keySize]byte // MACs of the erasure journal
+	marks   [keySize]byte // marks of suppression
 }
 
 func (s *secrets) each() map[string]*[keySize]byte {
 	return map[string]*[keySize]byte{
 		"key.rows": &s.rows, "key.index": &s.index, "key.command": &s.command, "key.import": &s.imports,
-		"key.journal": &s.journal,
+		"key.journal": &s.journal, "key.mark": &s.marks,
 	}
 }
 
@@ -80,6 +85,12 @@ func (t *tally) replace(old, mac []byte) {
 	t.sum[1] += binary.BigEndian.Uint64(mac[8:]) - binary.BigEndian.Uint64(old[8:])
 }
 
+func (t *tally) remove(mac []byte) {
+	t.count--
+	t.sum[0] -= binary.BigEndian.Uint64(mac)
+	t.sum[1] -= binary.BigEndian.Uint64(mac[8:])
+}
+
 func (t *tally) bytes() []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, t.sum[0]), t.sum[1])
 }
@@ -94,6 +105,7 @@ func (t *tally) read(b []byte) {
 type state struct {
 	fenceSeq, epochSeq uint64
 	keys, fences       tally
+	marks              tally
 	lookupID           []byte
 	journal            head   // the last entry of the erasure journal that was applied
 	logMark            uint64 // the position up to which the log's erasures were applied
@@ -104,6 +116,7 @@ func (s *state) message() []byte {
 	b = lp64(lp64(b, s.fenceSeq), s.epochSeq)
 	b = lp(lp64(b, s.keys.count), s.keys.bytes())
 	b = lp(lp64(b, s.fences.count), s.fences.bytes())
+	b = lp(lp64(b, s.marks.count), s.marks.bytes())
 	return lp64(lp(lp(b, s.lookupID), s.journal.bytes()), s.logMark)
 }
 
@@ -150,21 +163,23 @@ type fenceRow struct {
 	generation  uint32
 	erasure     domain.ID
 	cause       domain.Name
-	at          int64 // Unix microseconds
+	marks       uint32 // that the destruction left
+	at          int64  // Unix microseconds
 	mac         []byte
 }
 
-const fenceColumns = "key_id, fingerprint, owner, grp, generation, erasure, cause, at, mac"
+const fenceColumns = "key_id, fingerprint, owner, grp, generation, erasure, cause, marks, at, mac"
 
 func (r *fenceRow) message() []byte {
 	b := lp(lp(lp(nil, "fence"), r.id[:]), r.fingerprint)
 	b = lp32(lp(lp(b, r.c.Owner), r.c.Group), r.generation)
-	return lp64(lp(lp(b, r.erasure[:]), r.cause), uint64(r.at)) //nolint:gosec // the bits
+	b = lp32(lp(lp(b, r.erasure[:]), r.cause), r.marks)
+	return lp64(b, uint64(r.at)) //nolint:gosec // the bits
 }
 
 func (r *fenceRow) scan(scan func(...any) error) error {
 	var id, erasure []byte
-	err := scan(&id, &r.fingerprint, &r.c.Owner, &r.c.Group, &r.generation, &erasure, &r.cause, &r.at, &r.mac)
+	err := scan(&id, &r.fingerprint, &r.c.Owner, &r.c.Group, &r.generation, &erasure, &r.cause, &r.marks, &r.at, &r.mac)
 	copy(r.id[:], id)
 	copy(r.erasure[:], erasure)
 	return err
@@ -228,8 +243,8 @@ func create(w *writer, root cipher.AEAD, e *epochs, rand io.Reader) error {
 			}
 		}
 		st := state{fenceSeq: 1, epochSeq: uint64(e.sequence)}
-		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,x'',?,0,?)",
-			st.fenceSeq, st.epochSeq, st.keys.bytes(), st.fences.bytes(), st.journal.bytes(), s.rowMAC(st.message()))
+		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,0,?,x'',?,0,?)",
+			st.fenceSeq, st.epochSeq, st.keys.bytes(), st.fences.bytes(), st.marks.bytes(), st.journal.bytes(), s.rowMAC(st.message()))
 		if err != nil {
 			return fmt.Errorf("creating the key store: %w", err)
 		}
@@ -298,15 +313,16 @@ func readMeta(w *writer, root cipher.AEAD) (storeID [16]byte, s secrets, err err
 }
 
 const selectState = `SELECT fence_seq, epoch_seq, keys_count, keys_sum, fences_count, fences_sum,
-	lookup_id, journal, log_mark, mac FROM state WHERE id = 1`
+	marks_count, marks_sum, lookup_id, journal, log_mark, mac FROM state WHERE id = 1`
 
 // scan reads the row of state and returns its MAC, unchecked.
 func (s *state) scan(scan func(...any) error) (mac []byte, err error) {
-	var keys, fences, journal []byte
+	var keys, fences, marks, journal []byte
 	err = scan(&s.fenceSeq, &s.epochSeq, &s.keys.count, &keys, &s.fences.count, &fences,
-		&s.lookupID, &journal, &s.logMark, &mac)
+		&s.marks.count, &marks, &s.lookupID, &journal, &s.logMark, &mac)
 	s.keys.read(keys)
 	s.fences.read(fences)
+	s.marks.read(marks)
 	s.journal.read(journal)
 	return mac, err
 }
@@ -336,9 +352,9 @@ func readState(w *writer, s *secrets) (*state, error) {
 
 func writeState(w *writer, s *secrets, st *state) error {
 	n, err := w.exec(`UPDATE state SET fence_seq=?, epoch_seq=?, keys_count=?, keys_sum=?,
-		fences_count=?, fences_sum=?, lookup_id=?, journal=?, log_mark=?, mac=? WHERE id = 1`,
+		fences_count=?, fences_sum=?, marks_count=?, marks_sum=?, lookup_id=?, journal=?, log_mark=?, mac=? WHERE id = 1`,
 		st.fenceSeq, st.epochSeq, st.keys.count, st.keys.bytes(),
-		st.fences.count, st.fences.bytes(), st.lookupID, st.journal.bytes(), st.logMark, s.rowMAC(st.message()))
+		st.fences.count, st.fences.bytes(), st.marks.count, st.marks.bytes(), st.lookupID, st.journal.bytes(), st.logMark, s.rowMAC(st.message()))
 	if err != nil {
 		return fmt.Errorf("writing the key store's state: %w", err)
 	}

@@ -18,6 +18,11 @@ func (k *Keyring) verifyAtOpen(ctx context.Context) error {
 		if err := verifyTable(ctx, tx, k.fenceTable(), st.fences); err != nil {
 			return err
 		}
+		if st.marks.count <= uint64(max(k.opts.VerifyRows, 0)) {
+			if err := verifyTable(ctx, tx, k.markTable(), st.marks); err != nil {
+				return err
+			}
+		}
 		if st.keys.count > uint64(max(k.opts.VerifyRows, 0)) {
 			return nil
 		}
@@ -79,6 +84,14 @@ func (k *Keyring) fenceTable() checkedTable {
 		var r fenceRow
 		err := r.scan(scan)
 		return "fence of key " + r.id.String(), r.mac, k.wrongMAC(r.mac, r.message(), macSize), err
+	}}
+}
+
+func (k *Keyring) markTable() checkedTable {
+	return checkedTable{"marks", markColumns, func(scan func(...any) error) (string, []byte, string, error) {
+		var r markRow
+		err := r.scan(scan)
+		return fmt.Sprintf("mark %x", r.mac), r.rowMAC, k.wrongMAC(r.rowMAC, r.message(), macSize), err
 	}}
 }
 

@@ -70,7 +70,7 @@ func reopenAfterEveryWALPrefix(t *testing.T, o Options) map[string]bool {
 func destroyInLog(t *testing.T, k *Keyring, c Compartment) {
 	infos, err := k.Keys(t.Context(), c.Owner)
 	require.NoError(t, err)
-	_, _, err = k.destroyKeys("erasure", []Destruction{{Keys: infos}})
+	_, _, err = k.destroyKeys(t.Context(), "erasure", []Destruction{{Keys: infos}})
 	require.NoError(t, err)
 }
 
