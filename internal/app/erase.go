@@ -29,13 +29,30 @@ func (a *App) openErasures() {
 type todo struct{ erasures.Queries }
 
 func (t todo) Due(ctx context.Context, now time.Time, limit int) ([]erasure.Item, error) {
-	rows, err := t.Queries.Due(ctx, now, 0, limit)
-	return itemsOf(rows), err
+	return pages(limit, func(after eventstore.Position, n int) ([]erasures.Erasure, error) {
+		return t.Queries.Due(ctx, now, after, n)
+	})
 }
 
 func (t todo) Started(ctx context.Context, limit int) ([]erasure.Item, error) {
-	rows, err := t.Queries.Started(ctx, 0, limit)
-	return itemsOf(rows), err
+	return pages(limit, func(after eventstore.Position, n int) ([]erasures.Erasure, error) {
+		return t.Queries.Started(ctx, after, n)
+	})
+}
+
+// pages reads page after page until there are enough.
+func pages(limit int, read func(after eventstore.Position, n int) ([]erasures.Erasure, error)) (items []erasure.Item, err error) {
+	for after := eventstore.Position(0); len(items) < limit; {
+		rows, err := read(after, limit-len(items))
+		if err != nil || len(rows) == 0 {
+			return items, err
+		}
+		for _, r := range rows {
+			items = append(items, erasure.Item{Token: r.Token, Erasure: r.ID})
+		}
+		after = rows[len(rows)-1].Position
+	}
+	return items, nil
 }
 
 func (t todo) Waiting(ctx context.Context, now time.Time, limit int) ([]domain.Token, error) {
@@ -45,14 +62,6 @@ func (t todo) Waiting(ctx context.Context, now time.Time, limit int) ([]domain.T
 		tokens = append(tokens, r.Token)
 	}
 	return tokens, err
-}
-
-func itemsOf(rows []erasures.Erasure) []erasure.Item {
-	items := make([]erasure.Item, len(rows))
-	for i, r := range rows {
-		items[i] = erasure.Item{Token: r.Token, Erasure: r.ID}
-	}
-	return items
 }
 
 // viewSink is the views: they have applied the start, and hold none of the

@@ -31,10 +31,7 @@ import (
 )
 
 // Item names one erasure of one record.
-type Item struct {
-	Token   domain.Token
-	Erasure domain.ID
-}
+type Item = ledger.Due
 
 // Todo tells what there is to do. It may lag: every item is looked at in its
 // stream before anything is done.
@@ -163,7 +160,12 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	began, err := p.each(ctx, due, p.start)
+	ready, err := p.Ledger.RenewKeys(ctx, due)
+	if err != nil {
+		p.Log.WarnContext(ctx, "keys are renewed one by one", "error", err)
+		ready = nil
+	}
+	began, err := p.each(ctx, due, func(ctx context.Context, it Item) (bool, error) { return p.start(ctx, it, ready[it.Token]) })
 	if err != nil {
 		return false, err
 	}
@@ -246,7 +248,7 @@ func (p *Process) Trouble(token domain.Token, id domain.ID) string {
 	p.init()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.troubles[Item{token, id}]
+	return p.troubles[Item{Token: token, Erasure: id}]
 }
 
 // Incomplete is how many erasures do not get on.

@@ -130,7 +130,7 @@ func (w *world) find(is func(*subject.Erasure) bool) ([]Item, error) {
 	for _, token := range w.people {
 		for _, e := range w.state(token).Erasures() {
 			if is(&e) {
-				list = append(list, Item{token, e.ID})
+				list = append(list, Item{Token: token, Erasure: e.ID})
 			}
 		}
 	}
@@ -205,7 +205,7 @@ func (w *world) order(token domain.Token, c subject.OrderErasure) Item {
 	}
 	_, err := w.Ledger.OrderErasure(ctx, w.req(), token, c)
 	require.NoError(w.t, err)
-	return Item{token, c.Erasure}
+	return Item{Token: token, Erasure: c.Erasure}
 }
 
 // settleAll makes rounds until nothing is left to do.

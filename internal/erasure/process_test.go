@@ -76,7 +76,7 @@ func TestPitfall05KilledAtEveryStep(t *testing.T) {
 			require.True(t, w.read(token)["email=<erased>"])
 			require.True(t, w.read(token)["invoice=invoice 7"])
 		}
-		mine, linked := w.erasure(it), w.erasure(Item{b, it.Erasure})
+		mine, linked := w.erasure(it), w.erasure(Item{Token: b, Erasure: it.Erasure})
 		require.Greater(t, mine.CompletedAt.Position, linked.CompletedAt.Position, "linked records first")
 		if !crashed {
 			break

@@ -10,9 +10,10 @@ import (
 	"lethe/domain/subject"
 )
 
-// start begins one erasure that is due. It reports whether it is started now.
+// start begins one erasure that is due; the groups in ready have their new key.
+// It reports whether it is started now.
 // A linked record follows the record that it goes along with.
-func (p *Process) start(ctx context.Context, it Item) (bool, error) {
+func (p *Process) start(ctx context.Context, it Item, ready []domain.Name) (bool, error) {
 	s, err := p.Ledger.Subject(ctx, it.Token)
 	if err != nil {
 		return false, fmt.Errorf("reading the record: %w", err)
@@ -37,7 +38,7 @@ func (p *Process) start(ctx context.Context, it Item) (bool, error) {
 	if err := p.crash("linked"); err != nil {
 		return false, err
 	}
-	if _, err := p.Ledger.StartErasure(ctx, p.request("start", it), it.Token, it.Erasure); err != nil {
+	if _, err := p.Ledger.StartErasure(ctx, p.request("start", it), it.Token, it.Erasure, ready...); err != nil {
 		return false, fmt.Errorf("starting it: %w", err)
 	}
 	p.solved(it)
@@ -74,12 +75,12 @@ func (p *Process) TakeAlong(ctx context.Context, token domain.Token, id domain.I
 	case !ok || e.Ordered == nil:
 		return nil
 	case e.State == subject.IsOrdered:
-		return p.orderLinked(ctx, Item{token, id}, &e)
+		return p.orderLinked(ctx, Item{Token: token, Erasure: id}, &e)
 	case e.State != subject.IsCancelled:
 		return nil
 	}
 	for _, other := range e.Ordered.Linked {
-		if err := p.cancel(ctx, Item{other, id}); err != nil {
+		if err := p.cancel(ctx, Item{Token: other, Erasure: id}); err != nil {
 			return err
 		}
 	}
@@ -109,7 +110,7 @@ func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) 
 			Erasure: it.Erasure, Cause: e.Ordered.Cause, Ground: e.Ordered.Ground, By: e.Ordered.By,
 			Scope: scopeOf(e.Ordered), Grace: max(0, e.Ordered.Due.Sub(p.Ledger.Now())), Of: it.Token,
 		}
-		_, err = p.Ledger.OrderErasure(ctx, p.request("order", Item{other, it.Erasure}), other, c)
+		_, err = p.Ledger.OrderErasure(ctx, p.request("order", Item{Token: other, Erasure: it.Erasure}), other, c)
 		if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict && refused.Code != "erasure.underway" {
 			continue // nothing of this record goes
 		}
@@ -181,7 +182,7 @@ func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Er
 		return false, nil
 	}
 	slices.Sort(free)
-	it := Item{token, derived(e.ID, free)}
+	it := Item{Token: token, Erasure: derived(e.ID, free)}
 	_, err = p.Ledger.OrderErasure(ctx, p.request("requeue", it), token, subject.OrderErasure{
 		Erasure: it.Erasure, Cause: subject.OnRelease, Ground: e.Ordered.Ground, Scope: subject.Scope{Groups: free},
 		Linked: linked, Follows: e.ID, By: subject.Controller,

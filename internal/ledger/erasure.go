@@ -58,29 +58,66 @@ func (l *Ledger) OrderErasure(ctx context.Context, req Request, token domain.Tok
 	return l.On(ctx, req, token, env, c)
 }
 
-// errTrimmed: another group must be trimmed than keys were made for.
-var errTrimmed = errors.New("another group is to be trimmed")
+// Due is one erasure of one record that is to be started.
+type Due struct {
+	Token   domain.Token
+	Erasure domain.ID
+}
 
-// StartErasure weighs an erasure again and begins it. Groups that are trimmed
-// get their new key before: it is durable before the event that needs it.
-func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Token, id domain.ID) (Outcome, error) {
+// RenewKeys makes the new keys of the groups that starting these erasures will
+// trim, all in one transaction, and returns those groups for StartErasure.
+// Without it every StartErasure makes its own.
+func (l *Ledger) RenewKeys(ctx context.Context, due []Due) (map[domain.Token][]domain.Name, error) {
+	ready := map[domain.Token][]domain.Name{}
+	var wanted []keyring.Compartment
+	for _, d := range due {
+		s, env, err := l.weighing(ctx, d.Token, d.Erasure)
+		if _, refused := domain.AsError(err); refused {
+			continue // StartErasure says so
+		}
+		if err != nil {
+			return nil, err
+		}
+		groups := trimmed(s, env, d.Erasure)
+		of, err := l.parting(ctx, d.Token, groups)
+		if err != nil {
+			return nil, err
+		}
+		wanted, ready[d.Token] = append(wanted, of...), groups
+	}
+	if wanted == nil {
+		return ready, nil
+	}
+	_, err := l.keys.ProvisionNext(ctx, wanted)
+	return ready, provisioning(err)
+}
+
+// weighing is what an ordered erasure is weighed with.
+func (l *Ledger) weighing(ctx context.Context, token domain.Token, id domain.ID) (*subject.State, subject.Env, error) {
 	s, err := l.Subject(ctx, token)
 	if err != nil {
-		return Outcome{}, unavailable(err)
+		return nil, subject.Env{}, unavailable(err)
 	}
 	e, ok := s.Erasure(id)
 	if !ok || e.Ordered == nil {
-		return Outcome{}, domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this record")
+		return nil, subject.Env{}, domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this record")
 	}
 	others := e.Ordered.Linked
 	if e.Ordered.Of != "" {
 		others = []domain.Token{e.Ordered.Of}
 	}
 	env, err := l.erasureEnv(ctx, others)
+	return s, env, err
+}
+
+// StartErasure weighs an erasure again and begins it. Groups that are trimmed
+// get their new key before, unless they are in ready: it is durable before the
+// event that needs it.
+func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Token, id domain.ID, ready ...domain.Name) (Outcome, error) {
+	s, env, err := l.weighing(ctx, token, id)
 	if err != nil {
 		return Outcome{}, err
 	}
-	var ready []domain.Name // groups that have a new key
 	for range maxConflicts {
 		if err := l.renew(ctx, token, trimmed(s, env, id), &ready); err != nil {
 			return Outcome{}, err
@@ -96,6 +133,9 @@ func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Tok
 	return Outcome{}, domain.Conflict("stream.contended", "", "others keep changing this record: try again")
 }
 
+// errTrimmed: another group must be trimmed than keys were made for.
+var errTrimmed = errors.New("another group is to be trimmed")
+
 // trimmed lists the groups that starting the erasure now would trim.
 func trimmed(s *subject.State, env subject.Env, id domain.ID) (groups []domain.Name) {
 	for _, g := range subject.WeighAgain(s, env, id) {
@@ -106,27 +146,36 @@ func trimmed(s *subject.State, env subject.Env, id domain.ID) (groups []domain.N
 	return groups
 }
 
-// renew gives the groups a new key, unless they have got one.
+// renew gives the groups a new key that are not ready.
 func (l *Ledger) renew(ctx context.Context, token domain.Token, groups []domain.Name, ready *[]domain.Name) error {
-	have, err := l.liveKeys(ctx, token)
+	groups = slices.DeleteFunc(groups, func(g domain.Name) bool { return slices.Contains(*ready, g) })
+	wanted, err := l.parting(ctx, token, groups)
 	if err != nil {
 		return err
 	}
-	var wanted []keyring.Compartment
-	for _, g := range groups {
-		if slices.Contains(*ready, g) {
-			continue
-		}
-		*ready = append(*ready, g)
-		if slices.ContainsFunc(have, func(k subject.LiveKey) bool { return k.Group == g }) { // else there is nothing to part from
-			wanted = append(wanted, keyring.Compartment{Owner: token.Stream(), Group: g})
-		}
-	}
+	*ready = append(*ready, groups...)
 	if wanted == nil {
 		return nil
 	}
 	_, err = l.keys.ProvisionNext(ctx, wanted)
 	return provisioning(err)
+}
+
+// parting lists the groups' compartments that have a key to part from.
+func (l *Ledger) parting(ctx context.Context, token domain.Token, groups []domain.Name) (of []keyring.Compartment, err error) {
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	have, err := l.liveKeys(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		if slices.ContainsFunc(have, func(k subject.LiveKey) bool { return k.Group == g }) {
+			of = append(of, keyring.Compartment{Owner: token.Stream(), Group: g})
+		}
+	}
+	return of, nil
 }
 
 func (l *Ledger) start(
