@@ -36,9 +36,9 @@ func (holdPlaceCmd) Help() string {
 
 Examples:
 
-    echo "order of the court, 4 O 17/26" | lethe hold place --subject TOKEN --group contact --purpose legal.claims --review 2027-01-31 --authority-file -
-    lethe hold place --for contract.performance --group accounting --purpose legal.claims --review 2027-01-31 --authority-file order.txt
-    lethe hold place --everyone --group identity --purpose legal.claims --review 2027-01-31 --authority-file order.txt`
+    echo "order of the court, 4 O 17/26" | lethe hold place --subject TOKEN --group contact --purpose accounting --review 2027-01-31 --authority-file -
+    lethe hold place --for contract.performance --group orders --purpose accounting --review 2027-01-31 --authority-file order.txt
+    lethe hold place --everyone --group identity --purpose accounting --review 2027-01-31 --authority-file order.txt`
 }
 
 func (c *holdPlaceCmd) Run(ctx context.Context, s *shell) error {
