@@ -333,3 +333,36 @@ func TestCloseWhileDropping(t *testing.T) {
 	require.Equal(t, before, storetest.CheckLog(t, s))
 	require.NoError(t, s.Close())
 }
+
+// What is being copied is not overwritten meanwhile.
+func TestASnapshotKeepsWhatIsReplaced(t *testing.T) {
+	fs := vfs.NewMem()
+	s := filled(t, fs)
+	before := storetest.CheckLog(t, s)
+	snap, err := s.Snapshot()
+	require.NoError(t, err)
+	require.NoError(t, dropAll(s, s.Sections()[0], 1, recorded))
+	after := storetest.CheckLog(t, s)
+	require.NotEqual(t, before, after)
+	earlier := copyOf(t, fs, snap)
+	require.Equal(t, []string{"00000001.000.seg"}, secretsIn(t, fs))
+	snap.Release()
+	s.AwaitErased()
+	require.Empty(t, secretsIn(t, fs))
+	snap, err = s.Snapshot()
+	require.NoError(t, err)
+	later := copyOf(t, fs, snap)
+	snap.Release()
+	require.NoError(t, s.Close())
+	for _, c := range []struct {
+		fs   *vfs.MemFS
+		want []*eventstore.Recorded
+	}{{earlier, before}, {later, after}} {
+		s, got, err := openAt(t, c.fs, nil)
+		require.NoError(t, err)
+		require.Empty(t, *got)
+		require.Equal(t, c.want, storetest.CheckLog(t, s))
+		require.Empty(t, faultsOf(t, s, everything()))
+		require.NoError(t, s.Close())
+	}
+}

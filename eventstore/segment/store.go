@@ -244,9 +244,9 @@ func (s *Store) close() error {
 	}
 	close(s.closed)
 	s.news.tell()
-	s.dropping.Lock() // a Drop under way has ended
-	s.dropping.Unlock()
+	s.dropping.Lock() // the Drop under way has ended
 	s.erasing.close()
+	s.dropping.Unlock()
 	s.reading.Lock() // the last reader of the index is through
 	if s.indexer != nil {
 		errs = append(errs, s.indexer.close())

@@ -58,6 +58,13 @@ func (c *leafCheck) event(rec *eventstore.Recorded) error {
 		c.next++
 		return nil
 	}
+	if len(rec.Dropped) > 0 {
+		c.l.report(Finding{
+			Where: logFile(c.sec.Name), at: uint64(rec.Position),
+			What:  nameOf(rec.ID, rec.Stream, rec.Revision) + ": its sealed parts were taken away, and nothing in the log ordered that",
+			Means: "the values of this event are lost, and were not erased by this program; put the segment back from a backup",
+		})
+	}
 	leaf.Of(c.next, rec, &c.of)
 	start := len(c.bundle)
 	c.bundle = c.of.Append(append(c.bundle, 0, 0))
