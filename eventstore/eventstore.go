@@ -101,7 +101,7 @@ type Recorded struct {
 	Revision uint64 // from 0, without gaps in a stream
 	Position Position
 	Recorded time.Time // stamped by the committer: max(now, last); UTC, microseconds
-	Dropped  bool      // the sealed parts of a long-erased compartment were removed; hashes stay
+	Dropped  []Dropped // sealed parts that were removed, by Index; Sealed has the others
 }
 
 // Clone copies the event with all its byte strings, for keeping.
@@ -111,17 +111,26 @@ func (r *Recorded) Clone() *Recorded {
 	for _, p := range r.Sealed {
 		n += len(p)
 	}
+	for i := range r.Dropped {
+		n += len(r.Dropped[i].Head)
+	}
 	buf := make([]byte, 0, n)
 	own := func(b []byte) []byte {
 		at := len(buf)
 		buf = append(buf, b...)
 		return buf[at:len(buf):len(buf)]
 	}
-	c.Facts, c.Metadata, c.Sealed = own(r.Facts), own(r.Metadata), nil
+	c.Facts, c.Metadata, c.Sealed, c.Dropped = own(r.Facts), own(r.Metadata), nil, nil
 	if len(r.Sealed) > 0 {
 		c.Sealed = make([][]byte, len(r.Sealed))
 		for i, p := range r.Sealed {
 			c.Sealed[i] = own(p)
+		}
+	}
+	if len(r.Dropped) > 0 {
+		c.Dropped = append(c.Dropped, r.Dropped...)
+		for i := range c.Dropped {
+			c.Dropped[i].Head = own(c.Dropped[i].Head)
 		}
 	}
 	return &c

@@ -1,5 +1,6 @@
 // Package operations is what is done with the ledger itself: tokens created,
-// expired, revoked. Rotations, backups and restores belong here too.
+// expired, revoked; holds that are about many people. Rotations, backups and
+// restores belong here too.
 package operations
 
 import (

@@ -10,12 +10,13 @@ import (
 	"lethe/domain/principal"
 )
 
-// State is the tokens there are. It is immutable, nil is the empty state,
-// and every method works on it. Tokens are few and change rarely, so Evolve
-// copies and looking up is one map access.
+// State is the tokens and the holds for groups of people that there are. It is
+// immutable, nil is the empty state, and every method works on it. They are few
+// and change rarely, so Evolve copies and looking up is one map access.
 type State struct {
 	tokens map[domain.ID]Token
 	hashes map[domain.Digest]domain.ID
+	holds  []GroupHold
 
 	restarts []Restart // of the log
 }
@@ -63,6 +64,10 @@ func Evolve(s *State, r domain.Recorded) *State {
 		next := *s
 		next.restarts = accept(s.restarts, e.Number, r.Recorded)
 		return &next
+	case *GroupHoldPlaced:
+		return s.withHold(GroupHold{GroupHoldPlaced: e, Event: r.ID, Position: r.Position, Placed: r.Recorded})
+	case *GroupHoldReleased:
+		return s.released(e.Hold, r.Recorded)
 	case *LogKeyChanged:
 	}
 	return s
@@ -78,12 +83,13 @@ func (s *State) changed(id domain.ID, change func(*Token)) *State {
 }
 
 func (s *State) with(id domain.ID, t Token) *State {
-	next := &State{tokens: maps.Clone(s.tokens), hashes: s.hashes, restarts: s.restarts}
+	next := *s
+	next.tokens = maps.Clone(s.tokens)
 	if next.tokens == nil {
 		next.tokens = map[domain.ID]Token{}
 	}
 	next.tokens[id] = t
-	return next
+	return &next
 }
 
 // Token finds a token by its ID.
@@ -191,6 +197,10 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return restartLog(s, c)
 	case AcceptLostRange:
 		return acceptLostRange(s, c)
+	case PlaceGroupHold:
+		return placeGroupHold(s, now, c)
+	case ReleaseGroupHold:
+		return releaseGroupHold(s, c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

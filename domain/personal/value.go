@@ -67,6 +67,10 @@ func Unreadable(why State) Value {
 	return Value{state: why}
 }
 
+// DroppedAs makes an Erased value whose part the store has dropped. ref says
+// where it was; its Part is nil.
+func DroppedAs(ref *Ref) Value { return Value{state: Erased, ref: ref} }
+
 // State tells how the value is.
 func (v Value) State() State { return v.state }
 
@@ -76,7 +80,8 @@ func (v Value) IsZero() bool { return v.state == Absent }
 // Reveal returns the plaintext and true when the value is Present.
 func (v Value) Reveal() (string, bool) { return v.text, v.state == Present }
 
-// Ref returns what opening needs, nil unless the value is Sealed.
+// Ref returns what opening needs of a Sealed value, and where a dropped one
+// was; nil otherwise.
 func (v Value) Ref() *Ref { return v.ref }
 
 const redacted = "[personal]"

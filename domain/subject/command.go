@@ -218,20 +218,24 @@ type LiftRestriction struct {
 	Informed time.Time
 }
 
-// PlaceHold keeps a group for one purpose. Officers only.
+// PlaceHold keeps a group for one purpose. Officers only. Mirror is the copy
+// of a hold for a whole group of people; it is taken as it comes, once, and
+// not at all when there is nothing left to hold.
 type PlaceHold struct {
 	When
 	Hold      domain.ID
 	Group     domain.Name
 	Purpose   domain.Name
 	Review    time.Time
+	Mirror    bool
 	Authority personal.Value
 }
 
-// ReleaseHold ends it. Officers only.
+// ReleaseHold ends it. Officers only; Mirror as in PlaceHold.
 type ReleaseHold struct {
 	When
-	Hold domain.ID
+	Hold   domain.ID
+	Mirror bool
 }
 
 // NoteDisclosure records that fields went to a recipient.

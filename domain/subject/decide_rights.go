@@ -166,46 +166,7 @@ func (d *decision) liftRestriction(c LiftRestriction) ([]domain.Event, error) {
 	return one(&RestrictionLifted{Ground: c.Ground, Informed: c.Informed})
 }
 
-func (d *decision) placeHold(c PlaceHold) ([]domain.Event, error) {
-	if err := d.officerOnly("place a hold"); err != nil {
-		return nil, err
-	}
-	p, ok := d.Catalogue.InForce(c.Purpose, d.at)
-	keeps := ok && (p.Keeps || p.Exemption == catalogue.Claims)
-	if err := firstError(
-		bad(!c.Hold.IsZero(), "hold.id", "hold", "", "a hold has an ID"),
-		bad(d.groupKnown(c.Group), "hold.group", "group", "GDPR 17(3)", "no declared field belongs to this group: check its name"),
-		bad(keeps, "hold.purpose", "purpose", "GDPR 17(3)", "a hold keeps data for a legal duty or for claims: name a purpose that is declared for one"),
-		bad(c.Review.After(d.Now), "hold.review", "review", "GDPR 5(1)(e)", "say when the hold is reviewed: a day to come"),
-		needText("hold.authority", "authority", "GDPR 17(3)", "say on whose authority the hold is placed", c.Authority),
-	); err != nil {
-		return nil, err
-	}
-	for _, r := range d.Entries() {
-		if e, ok := r.Event.(*HoldPlaced); ok && e.Hold == c.Hold {
-			return nil, domain.Conflict("hold.exists", "hold", "this hold was placed already")
-		}
-	}
-	if d.Fenced[c.Group] || d.gone()[c.Group] { // an order alone gives way to a hold
-		return nil, &domain.Error{
-			Kind: domain.KindGone, Code: "group.erased", Field: "group", Source: "GDPR 17",
-			Message: "the erasure of this group has started or is done: there is nothing to hold",
-		}
-	}
-	return one(&HoldPlaced{Hold: c.Hold, Group: c.Group, Purpose: c.Purpose, Review: c.Review, Authority: c.Authority})
-}
-
 func (d *decision) groupKnown(group domain.Name) bool {
 	return group == domain.EvidenceGroup ||
 		slices.ContainsFunc(d.Catalogue.Fields(), func(f *catalogue.FieldDeclared) bool { return f.Group == group })
-}
-
-func (d *decision) releaseHold(c ReleaseHold) ([]domain.Event, error) {
-	if err := d.officerOnly("release a hold"); err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(d.holds(window{}), func(h Hold) bool { return h.Hold == c.Hold }) {
-		return nil, domain.NotFound("hold.unknown", "hold", "there is no such hold, or it was released")
-	}
-	return one(&HoldReleased{Hold: c.Hold})
 }

@@ -207,12 +207,14 @@ type RestrictionLifted struct {
 }
 
 // HoldPlaced keeps a group for a claim or a duty (17(3)) and for the purpose
-// that needs it alone.
+// that needs it alone. Mirror marks the copy of a hold for a whole group of
+// people, which has the same ID; the authority is there.
 type HoldPlaced struct {
 	Hold      domain.ID      `json:"hold"`
 	Group     domain.Name    `json:"group"`
 	Purpose   domain.Name    `json:"purpose"`
 	Review    time.Time      `json:"review"`
+	Mirror    bool           `json:"mirror,omitzero"`
 	Authority personal.Value `json:"-"` // hold.authority
 }
 

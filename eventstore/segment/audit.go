@@ -155,13 +155,7 @@ func faultOf(err error, file string, off int64, means string) eventstore.Fault {
 
 // sections reads them with the workers that were asked for.
 func (a *audit) sections(ctx context.Context) error {
-	var todo []eventstore.Section
-	for _, sec := range a.st.Sections() {
-		if a.o.Streams || a.o.Skip == nil || !a.o.Skip(sec) {
-			todo = append(todo, sec)
-			a.total += sec.Count
-		}
-	}
+	todo := a.todo()
 	a.progress("sections", 0)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -176,12 +170,37 @@ func (a *audit) sections(ctx context.Context) error {
 					return
 				}
 				errs[i] = a.section(ctx, todo[n])
+				todo[n].seg.release()
 			}
 			stop()
 		})
 	}
 	wg.Wait()
+	for n := int(next.Load()); n < len(todo); n++ {
+		todo[n].seg.release()
+	}
 	return firstCause(errs)
+}
+
+// heldSection is one that is to be read, of a file that is held meanwhile.
+type heldSection struct {
+	eventstore.Section
+	seg *segmentFile
+}
+
+// todo lists the sections to read. They are held, so that no Drop takes them
+// away.
+func (a *audit) todo() (todo []heldSection) {
+	for _, seg := range a.st.holdAll() {
+		sec := seg.section()
+		if !a.o.Streams && a.o.Skip != nil && a.o.Skip(sec) {
+			seg.release()
+			continue
+		}
+		todo = append(todo, heldSection{sec, seg})
+		a.total += sec.Count
+	}
+	return todo
 }
 
 // firstCause prefers the error that made the other workers stop.

@@ -33,13 +33,10 @@ type sectionCheck struct {
 
 // section checks one section. The error is a visitor's or says that the Check
 // cannot go on.
-func (a *audit) section(ctx context.Context, sec eventstore.Section) error {
+func (a *audit) section(ctx context.Context, held heldSection) error {
+	sec, seg := held.Section, held.seg
 	c := &sectionCheck{audit: a, sec: sec, hash: hasher{seed: a.seed}, walk: a.st.newWalk()}
 	defer a.st.walks.Put(c.walk)
-	seg, err := a.st.sectionOf(sec)
-	if err != nil {
-		return err
-	}
 	if a.o.Visit != nil {
 		c.visit = a.o.Visit(sec)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -38,8 +39,17 @@ type crashRun struct {
 	seen      int // acknowledged, or read after an unclean stop
 	raised    int // events before the second era, 0: it was not begun
 	closed    bool
+	drop      dropState
 	failGroup bool // fail the next sync of a group
 	failure   error
+}
+
+// dropState is how far the story's one removal of parts has come.
+type dropState struct {
+	last     int // event up to which all parts go
+	begun    bool
+	recorded bool // they may be gone
+	done     bool // they must be, and in no file
 }
 
 func newCrashRun(swallow string) *crashRun {
@@ -80,23 +90,30 @@ func (r *crashRun) before(op, name string) error {
 // synced, and twice a random half of it.
 func (r *crashRun) crash(at string) {
 	r.mu.Lock()
-	seen, raised, closed, failed := r.seen, r.raised, r.closed, r.failure != nil
+	seen, raised, closed, drop, failed := r.seen, r.raised, r.closed, r.drop, r.failure != nil
 	r.checks++
 	n := uint64(r.checks)
 	r.mu.Unlock()
 	if failed {
 		return
 	}
-	for seed := range 1 + r.seeds {
+	clones := 1 + r.seeds
+	if drop.begun && !drop.done {
+		clones++ // and a kill, which loses nothing
+	}
+	for seed := range clones {
 		cfg := vfs.CrashCloneCfg{}
-		if seed > 0 {
+		switch {
+		case seed > r.seeds:
+			cfg = vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(seed, n))}
+		case seed > 0:
 			cfg = vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, n))}
 		}
 		clone := r.fs.CrashClone(cfg)
 		r.mu.Lock()
 		attempted := r.attempted
 		r.mu.Unlock()
-		if err := checkCrash(clone, seen, attempted, raised, closed); err != nil {
+		if err := checkCrash(clone, seen, attempted, raised, closed, drop); err != nil {
 			r.mu.Lock()
 			r.failure = fmt.Errorf("power cut %s, keeping %d %%: %w", at, cfg.UnsyncedDataPercent, err)
 			r.mu.Unlock()
@@ -109,6 +126,7 @@ func (r *crashRun) crash(at string) {
 // one fills a segment of its own.
 func crashEvent(n int) eventstore.Event {
 	e := storetest.NewEvent(uint64(n))
+	e.Sealed = [][]byte{storetest.PartOf(uint64(n), 0)}
 	switch {
 	case n == 17:
 		e.Facts = bytes.Repeat([]byte("large"), 3000)
@@ -122,7 +140,12 @@ func crashStream(n int) string { return fmt.Sprintf("stream-%d", n%3) }
 
 // checkCrash opens what is left and requires the first events, in order, all
 // that were seen among them, and no complaint.
-func checkCrash(fs vfs.FS, seen, attempted, raised int, closed bool) (err error) {
+func checkCrash(fs vfs.FS, seen, attempted, raised int, closed bool, drop dropState) (err error) {
+	if drop.done {
+		if err := drop.left(fs); err != nil {
+			return err
+		}
+	}
 	var report error
 	s, err := segment.Open(crashDir, segment.Options{
 		FS: fs, SegmentBytes: 4 << 10, IdleMarker: -1,
@@ -132,7 +155,7 @@ func checkCrash(fs vfs.FS, seen, attempted, raised int, closed bool) (err error)
 		return fmt.Errorf("the log was refused: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	n := 0
+	n, gone := 0, 0
 	revisions := map[string]uint64{}
 	for rec, err := range s.ReadAll(context.Background(), 0) {
 		if err != nil {
@@ -150,6 +173,14 @@ func checkCrash(fs vfs.FS, seen, attempted, raised int, closed bool) (err error)
 			return fmt.Errorf("event %d is of era %d", n, era)
 		}
 		revisions[rec.Stream]++
+		if len(rec.Dropped) > 0 {
+			gone++
+		} else if !bytes.Equal(rec.Sealed[0], want.Sealed[0]) {
+			return fmt.Errorf("event %d has another part", n)
+		}
+	}
+	if err := drop.judge(fs, gone); err != nil {
+		return err
 	}
 	for stream, want := range revisions {
 		have := uint64(0)
@@ -175,6 +206,48 @@ func checkCrash(fs vfs.FS, seen, attempted, raised int, closed bool) (err error)
 		return fmt.Errorf("a report: %w", report)
 	case closed && s.Recovery().Unclean:
 		return errors.New("the log was closed in good order and is taken for a crashed one")
+	}
+	return nil
+}
+
+// judge requires that the removal is there as a whole, or not at all.
+func (d dropState) judge(fs vfs.FS, gone int) error {
+	switch {
+	case gone != 0 && gone != d.last:
+		return fmt.Errorf("%d parts of %d are gone", gone, d.last)
+	case gone > 0 && !d.recorded:
+		return errors.New("parts are gone, and nothing recorded that")
+	case gone == 0 && d.done:
+		return errors.New("removed parts are back")
+	case gone > 0:
+		return d.left(fs)
+	}
+	return nil
+}
+
+// left looks for bytes of removed parts in the files that there are.
+func (d dropState) left(fs vfs.FS) error {
+	names, err := fs.List(crashDir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".seg") {
+			continue
+		}
+		f, err := fs.Open(crashDir + "/" + name)
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		for n := 1; n <= d.last; n++ {
+			if _, secret, _ := bytes.Cut(storetest.PartOf(uint64(n), 0), []byte("|")); bytes.Contains(b, secret) {
+				return fmt.Errorf("the bytes of a removed part are still in %s", name)
+			}
+		}
 	}
 	return nil
 }
@@ -215,6 +288,34 @@ func (r *crashRun) raise(s *segment.Store) error {
 	r.mu.Lock()
 	r.raised = r.seen
 	r.mu.Unlock()
+	return nil
+}
+
+// remove drops all parts of the first segment.
+func (r *crashRun) remove(s *segment.Store) error {
+	sec := s.Sections()[0]
+	set := func(d dropState) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.drop = d
+	}
+	d := dropState{last: int(sec.Count), begun: true}
+	set(d)
+	_, err := s.Drop(context.Background(), sec, eventstore.DropOrder{
+		ID: eventstore.DropID{1}, Pick: storetest.Every(1),
+		Record: func(context.Context, eventstore.Drop) error {
+			r.crash("before the removal is recorded")
+			d.recorded = true
+			set(d)
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	d.done = true
+	set(d)
+	r.crash("after the removal")
 	return nil
 }
 
@@ -259,7 +360,7 @@ func (r *crashRun) killed(s *segment.Store) (*segment.Store, error) {
 }
 
 // run is the whole story: a first start, full segments, an orderly stop, a new
-// era, a kill, and an orderly stop again.
+// era, parts that are dropped, a kill, and an orderly stop again.
 func (r *crashRun) run(prepare func(fs vfs.FS) error) error {
 	if prepare != nil {
 		if err := prepare(r.fs); err != nil {
@@ -282,6 +383,9 @@ func (r *crashRun) run(prepare func(fs vfs.FS) error) error {
 		if err = r.raise(s); err == nil {
 			err = r.append(s, 2)
 		}
+	}
+	if err == nil {
+		err = r.remove(s)
 	}
 	if err == nil {
 		if s, err = r.killed(s); err == nil {
@@ -327,6 +431,7 @@ const groupSync = "segment: write < commit < run"
 var syncSites = []string{
 	"FORMAT: writeFile < writeFormat < create < readManifest",
 	"MANIFEST: writeFile < store < create < readManifest",
+	"MANIFEST: writeFile < store < exchange < exchange",
 	"MANIFEST: writeFile < store < markClean < close",
 	"MANIFEST: writeFile < store < open < Open",
 	"MANIFEST: writeFile < store < raiseEra < raiseEra",
@@ -339,15 +444,19 @@ var syncSites = []string{
 	"directory: syncDir < createSegment < rewrite < secure",
 	"directory: syncDir < makeDurableDirs < makeDirs < prepareDir",
 	"directory: syncDir < store < create < readManifest",
+	"directory: syncDir < store < exchange < exchange",
 	"directory: syncDir < store < markClean < close",
 	"directory: syncDir < store < open < Open",
 	"directory: syncDir < store < raiseEra < raiseEra",
 	"directory: syncDir < store < rewrite < secure",
 	"directory: syncDir < store < tryRoll < roll",
+	"directory: syncDir < write < build < drop",
+	"segment: eraseFile < retire",
 	"segment: fillSegment < createSegment < newSegment < consider",
 	"segment: fillSegment < createSegment < newSegment < create",
 	"segment: fillSegment < createSegment < newSegment < take",
 	"segment: fillSegment < createSegment < rewrite < secure",
+	"segment: write < build < drop < Drop",
 	"segment: write < commit < run",
 	"segment: writeFooter < tryRoll < roll < admit",
 }

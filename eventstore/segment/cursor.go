@@ -52,7 +52,7 @@ func (c *cursor) step() (*eventstore.Recorded, error) {
 
 func (c *cursor) nextGroup() error {
 	if c.seg == nil {
-		if err := c.open(c.st.find(c.next)); err != nil {
+		if err := c.open(); err != nil {
 			return err
 		}
 	}
@@ -61,11 +61,10 @@ func (c *cursor) nextGroup() error {
 			c.r.end = end
 			continue
 		}
-		following := c.st.find(c.next)
-		if following == c.seg {
+		if c.st.find(c.next) == c.seg {
 			return c.r.corrupt("the segment ends before its last event")
 		}
-		if err := c.open(following); err != nil {
+		if err := c.open(); err != nil {
 			return err
 		}
 	}
@@ -83,10 +82,10 @@ func (c *cursor) nextGroup() error {
 	return nil
 }
 
-// open moves to a segment, to the group that holds ordinal next.
-func (c *cursor) open(seg *segmentFile) error {
+// open moves to the segment and the group that hold ordinal next.
+func (c *cursor) open() error {
 	c.close()
-	f, err := seg.acquire()
+	seg, f, err := c.st.acquire(c.next)
 	if err != nil {
 		return err
 	}

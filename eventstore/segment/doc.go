@@ -15,7 +15,7 @@
 //	LOCK                    held while a process has the directory open
 //	FORMAT                  versions of what is stored; a newer one is refused
 //	MANIFEST                which segment files count, the era, the clean-stop mark
-//	00000001.000.seg        segment 1, version 0
+//	00000001.000.seg        segment 1, version 0; a file that replaced it is version 1
 //	index/                  stream + revision to position, in Pebble without a WAL
 //
 // # After an unclean stop
@@ -26,6 +26,14 @@
 // file, synced and swapped in, and only that is read. What follows the prefix
 // is cut and reported if nothing durable refers past it; otherwise the store
 // refuses to open with a *eventstore.CorruptError.
+//
+// # Dropped parts
+//
+// Sealed parts can be dropped from full segments. A replacement is written
+// beside the old file, without them but with their hashes, and MANIFEST names
+// it from one moment to the next. Readers keep the version that they read. The
+// old file is overwritten and removed when nobody reads it any more, and what
+// a crash leaves of it by the next opening.
 //
 // # Promise
 //

@@ -21,6 +21,9 @@ func (s *Store) Kill() {
 	_ = s.lock.Close()
 }
 
+// AwaitErased waits for the files that nobody reads any more to be gone.
+func (s *Store) AwaitErased() { s.erasing.wg.Wait() }
+
 var errKilled = errorString("killed by the test")
 
 type errorString string

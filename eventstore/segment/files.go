@@ -98,6 +98,7 @@ func writeFile(fs vfs.FS, dir, name string, data []byte) error {
 		return fmt.Errorf("writing %s: %w", name, mediumError(err))
 	}
 	if err := fs.Rename(tmp, fs.PathJoin(dir, name)); err != nil {
+		_ = fs.Remove(tmp)
 		return fmt.Errorf("renaming %s: %w", name, mediumError(err))
 	}
 	return nil

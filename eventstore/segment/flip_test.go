@@ -1,9 +1,11 @@
 package segment_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +48,10 @@ func flipStore(t *testing.T) (*vfs.MemFS, []*eventstore.Recorded) {
 	appendN(t, s, 1, 60)
 	require.NoError(t, s.RaiseEra())
 	appendN(t, s, 61, 10)
+	_, err = s.Drop(t.Context(), s.Sections()[1], eventstore.DropOrder{
+		ID: eventstore.DropID{1}, Pick: storetest.Every(2), Record: func(context.Context, eventstore.Drop) error { return nil },
+	})
+	require.NoError(t, err)
 	require.NoError(t, s.Close())
 	s, _, err = openAt(t, fs, small)
 	require.NoError(t, err)
@@ -160,8 +166,14 @@ func sameAnswers(s *segment.Store, want []*eventstore.Recorded) error {
 func same(a, b *eventstore.Recorded) bool {
 	return a.Position == b.Position && a.ID == b.ID && a.Stream == b.Stream && a.Revision == b.Revision && a.Type == b.Type &&
 		a.Version == b.Version && string(a.Facts) == string(b.Facts) && string(a.Metadata) == string(b.Metadata) &&
-		len(a.Sealed) == len(b.Sealed) && string(a.Sealed[0]) == string(b.Sealed[0]) &&
-		a.Recorded.Equal(b.Recorded) && a.Effective.Equal(b.Effective) && a.Dropped == b.Dropped
+		slices.EqualFunc(a.Sealed, b.Sealed, bytes.Equal) &&
+		a.Recorded.Equal(b.Recorded) && a.Effective.Equal(b.Effective) && sameDropped(a.Dropped, b.Dropped)
+}
+
+func sameDropped(a, b []eventstore.Dropped) bool {
+	return slices.EqualFunc(a, b, func(a, b eventstore.Dropped) bool {
+		return a.Index == b.Index && a.By == b.By && a.Hash == b.Hash && a.Size == b.Size && bytes.Equal(a.Head, b.Head)
+	})
 }
 
 // Every bit of the log's own files is found, whatever it is. A bit of the

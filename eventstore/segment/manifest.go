@@ -208,3 +208,8 @@ func (m *manifest) clone() *manifest {
 func segmentName(number uint64, version uint32) string {
 	return fmt.Sprintf("%08d.%03d%s", number, version, segSuffix)
 }
+
+func parseSegmentName(name string) (number uint64, version uint32, ok bool) {
+	n, _ := fmt.Sscanf(name, "%d.%d"+segSuffix, &number, &version)
+	return number, version, n == 2
+}

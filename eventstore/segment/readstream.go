@@ -272,15 +272,14 @@ func fitting(spans []span) []span {
 }
 
 func (rd *streamReader) open(ordinal uint64) error {
-	seg := rd.st.find(ordinal)
-	if seg == rd.seg {
+	if rd.st.find(ordinal) == rd.seg {
 		return nil
 	}
 	if rd.seg != nil {
 		rd.seg.release()
 		rd.seg, rd.file = nil, nil
 	}
-	f, err := seg.acquire()
+	seg, f, err := rd.st.acquire(ordinal)
 	if err != nil {
 		return err
 	}

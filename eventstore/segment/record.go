@@ -13,7 +13,7 @@ import (
 //	 0  4  length of the whole record
 //	 4  4  CRC-32C of bytes 8 to length, for readers of a single event
 //	 8  4  distance back to the group's header, for readers that start here
-//	12  1  flags: bit 0 = the sealed parts' ciphertext was dropped
+//	12  1  flags: bit 0 = the ciphertext of one sealed part or more was dropped
 //	13  1  length of the type
 //	14  2  version of the type
 //	16  8  revision in the stream
@@ -25,9 +25,20 @@ import (
 //	56  4  length of the metadata
 //	60  8  recorded time, microseconds since 1970 UTC, as in the group's header
 //	68     stream, type, facts, metadata, then each part as length (4) and bytes
+//
+// A part that was dropped has bit 31 of its length set, and instead of its
+// bytes, which the length counts:
+//
+//	 0 16  the removal that took it
+//	16 32  SHA-256 of the part
+//	48  4  length that the part had
+//	52     its first bytes, as far as they were kept
 const (
 	recordHeaderSize = 68
 	flagDropped      = 1 << 0
+
+	partDropped     = 1 << 31
+	droppedPartSize = 52
 )
 
 var (
@@ -47,6 +58,11 @@ func recordSize(stream string, e *eventstore.Event) int {
 
 // appendRecord encodes an event at the end of the group and returns the group.
 func appendRecord(group []byte, stream string, revision uint64, recorded int64, e *eventstore.Event) []byte {
+	return appendParts(group, stream, revision, recorded, e, nil)
+}
+
+// appendParts is appendRecord of an event of which some parts were dropped.
+func appendParts(group []byte, stream string, revision uint64, recorded int64, e *eventstore.Event, dropped []eventstore.Dropped) []byte {
 	at := len(group)
 	var h [recordHeaderSize]byte
 	le.PutUint32(h[8:], uint32(at))
@@ -56,7 +72,10 @@ func appendRecord(group []byte, stream string, revision uint64, recorded int64, 
 	le.PutUint64(h[24:], uint64(e.Effective.UnixMicro()))
 	copy(h[32:48], e.ID[:])
 	le.PutUint16(h[48:], uint16(len(stream)))
-	le.PutUint16(h[50:], uint16(len(e.Sealed)))
+	le.PutUint16(h[50:], uint16(len(e.Sealed)+len(dropped)))
+	if len(dropped) > 0 {
+		h[12] = flagDropped
+	}
 	le.PutUint32(h[52:], uint32(len(e.Facts)))
 	le.PutUint32(h[56:], uint32(len(e.Metadata)))
 	le.PutUint64(h[60:], uint64(recorded))
@@ -65,15 +84,24 @@ func appendRecord(group []byte, stream string, revision uint64, recorded int64, 
 	group = append(group, e.Type...)
 	group = append(group, e.Facts...)
 	group = append(group, e.Metadata...)
-	for _, p := range e.Sealed {
-		group = le.AppendUint32(group, uint32(len(p)))
-		group = append(group, p...)
+	for i, next := 0, 0; next < len(e.Sealed) || len(dropped) > 0; i++ {
+		if len(dropped) > 0 && (dropped[0].Index == i || next == len(e.Sealed)) {
+			group = appendDropped(group, &dropped[0])
+			dropped = dropped[1:]
+			continue
+		}
+		group = le.AppendUint32(group, uint32(len(e.Sealed[next])))
+		group = append(group, e.Sealed[next]...)
+		next++
 	}
 	rec := group[at:]
 	le.PutUint32(rec[0:], uint32(len(rec)))
-	le.PutUint32(rec[4:], crc32.Checksum(rec[8:], castagnoli))
+	sumRecord(rec)
 	return group
 }
+
+// sumRecord writes a record's checksum.
+func sumRecord(rec []byte) { le.PutUint32(rec[4:], crc32.Checksum(rec[8:], castagnoli)) }
 
 // recordLength reads the length and checks that the record lies within b.
 func recordLength(b []byte) (int, error) {
@@ -120,7 +148,6 @@ func decodeRecord(rec []byte, names *interner, out *eventstore.Recorded) error {
 	if stream+typ+facts+meta > len(body) {
 		return errRecordShort
 	}
-	out.Dropped = rec[12]&flagDropped != 0
 	out.Version = le.Uint16(rec[14:])
 	out.Revision = le.Uint64(rec[16:])
 	out.Effective = time.UnixMicro(int64(le.Uint64(rec[24:]))).UTC()
@@ -130,26 +157,52 @@ func decodeRecord(rec []byte, names *interner, out *eventstore.Recorded) error {
 	out.Type, body = names.get(body[:typ]), body[typ:]
 	out.Facts, body = body[:facts:facts], body[facts:]
 	out.Metadata, body = body[:meta:meta], body[meta:]
-	return decodeParts(body, int(le.Uint16(rec[50:])), out)
+	if err := decodeParts(body, int(le.Uint16(rec[50:])), out); err != nil {
+		return err
+	}
+	if (len(out.Dropped) > 0) != (rec[12]&flagDropped != 0) {
+		return errRecordFlags
+	}
+	return nil
 }
 
 func decodeParts(body []byte, parts int, out *eventstore.Recorded) error {
-	out.Sealed = out.Sealed[:0]
-	for range parts {
+	out.Sealed, out.Dropped = out.Sealed[:0], out.Dropped[:0]
+	for i := range parts {
 		if len(body) < 4 {
 			return errRecordShort
 		}
-		n := int(le.Uint32(body))
-		if n > len(body)-4 {
+		n := le.Uint32(body)
+		dropped := n&partDropped != 0
+		n &^= partDropped
+		if uint64(n) > uint64(len(body)-4) || dropped && n < droppedPartSize {
 			return errRecordShort
 		}
-		out.Sealed = append(out.Sealed, body[4:4+n:4+n])
+		b := body[4 : 4+n : 4+n]
 		body = body[4+n:]
+		if dropped {
+			out.Dropped = append(out.Dropped, readDropped(b, i))
+		} else {
+			out.Sealed = append(out.Sealed, b)
+		}
 	}
 	if len(body) != 0 {
 		return errRecordShort
 	}
 	return nil
+}
+
+// readDropped reads what is left of the i-th part.
+func readDropped(b []byte, i int) eventstore.Dropped {
+	return eventstore.Dropped{
+		Index: i, By: eventstore.DropID(b), Hash: [32]byte(b[16:]), Size: le.Uint32(b[48:]), Head: b[droppedPartSize:],
+	}
+}
+
+func appendDropped(b []byte, d *eventstore.Dropped) []byte {
+	b = le.AppendUint32(b, partDropped|uint32(droppedPartSize+len(d.Head)))
+	b = append(append(b, d.By[:]...), d.Hash[:]...)
+	return append(le.AppendUint32(b, d.Size), d.Head...)
 }
 
 // interner gives the string for a type without allocating one for every

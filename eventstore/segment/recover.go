@@ -73,9 +73,7 @@ func (s *Store) refuseLater() error {
 		return fmt.Errorf("listing the data directory: %w", err)
 	}
 	for _, name := range names {
-		var number uint64
-		var version uint32
-		if n, _ := fmt.Sscanf(name, "%d.%d"+segSuffix, &number, &version); n != 2 || number <= s.manifest.last().Number {
+		if number, _, ok := parseSegmentName(name); !ok || number <= s.manifest.last().Number {
 			continue
 		}
 		switch has, err := s.holdsGroups(name); {

@@ -139,7 +139,7 @@ func (w *sectionWalk) start(st *Store, seg *segmentFile, f vfs.File, sec eventst
 }
 
 func (w *sectionWalk) begin(st *Store, seg *segmentFile, f vfs.File, sec eventstore.Section) {
-	w.st, w.sec, w.next, w.recorded = st, sec, sec.First, seg.entry.Floor
+	w.st, w.sec, w.next, w.recorded, w.group, w.left = st, sec, sec.First, seg.entry.Floor, nil, 0
 	w.r.start(f, seg.name, seg.header, seg.entry.FirstGroup, sec.Bytes)
 }
 
@@ -194,6 +194,26 @@ func (w *sectionWalk) record() (*eventstore.Recorded, error) {
 	w.next++
 	w.pos++
 	return &w.rec, nil
+}
+
+// step gives the next event of the section, whichever group it is in, and nil
+// at the end. It is valid until the next call.
+func (w *sectionWalk) step() (*eventstore.Recorded, error) {
+	for w.left == 0 {
+		if w.group != nil {
+			if err := w.done(); err != nil {
+				return nil, err
+			}
+		}
+		if w.r.off >= w.r.end {
+			w.group = nil
+			return nil, nil
+		}
+		if err := w.advance(); err != nil {
+			return nil, err
+		}
+	}
+	return w.record()
 }
 
 // done checks what follows the group's last record: zeros up to its alignment.

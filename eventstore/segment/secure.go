@@ -48,21 +48,28 @@ func (s *Store) reportTail(t *tailScan, mark *cleanMark) {
 	s.report(f)
 }
 
-// removeOrphans removes segment files that MANIFEST does not name.
+// removeOrphans removes segment files that MANIFEST does not name. Of one that
+// was replaced, to drop values from it, nothing is left.
 func (s *Store) removeOrphans() error {
 	named := make(map[string]bool, len(s.manifest.Segments))
+	full := make(map[uint64]bool, len(s.manifest.Segments))
 	for _, e := range s.manifest.Segments {
-		named[segmentName(e.Number, e.Version)] = true
+		named[segmentName(e.Number, e.Version)], full[e.Number] = true, e.End > 0
 	}
 	names, err := s.fs.List(s.dir)
 	if err != nil {
 		return fmt.Errorf("listing the data directory: %w", err)
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, segSuffix) && !named[name] {
-			if err := s.fs.Remove(s.fs.PathJoin(s.dir, name)); err != nil {
-				return fmt.Errorf("removing a leftover segment: %w", mediumError(err))
-			}
+		if !strings.HasSuffix(name, segSuffix) || named[name] {
+			continue
+		}
+		remove := s.fs.Remove
+		if number, _, ok := parseSegmentName(name); ok && full[number] {
+			remove = func(path string) error { return eraseFile(s.fs, path) }
+		}
+		if err := remove(s.fs.PathJoin(s.dir, name)); err != nil {
+			return fmt.Errorf("removing a leftover segment: %w", mediumError(err))
 		}
 	}
 	return nil

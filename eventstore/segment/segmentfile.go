@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -23,6 +24,8 @@ type segmentFile struct {
 	entry   segmentEntry
 	file    vfs.File // nil: not open
 	refs    int
+	onGone  func()   // set: it was replaced; called when nobody reads it any more
+	gone    bool     // nobody does
 	offsets []uint32 // of records; nil: not loaded
 	end     int64    // of the durable groups
 }
@@ -38,10 +41,29 @@ type filePool struct {
 	loaded  []*segmentFile // whose tables are loaded, oldest first
 }
 
-// acquire opens the file if need be and keeps it open until release.
+// errReplaced: another version of the segment counts, and this one is gone.
+var errReplaced = fmt.Errorf("%w: it was replaced", eventstore.ErrNoSection)
+
+// hold keeps this version of the segment until release. It gives errReplaced
+// when it is gone.
+func (s *segmentFile) hold() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return errReplaced
+	}
+	s.refs++
+	return nil
+}
+
+// acquire opens the file if need be and keeps it open until release. It gives
+// errReplaced when the file is gone.
 func (s *segmentFile) acquire() (vfs.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.gone {
+		return nil, errReplaced
+	}
 	if s.file == nil {
 		f, err := s.fs.Open(s.path)
 		if isNotExist(err) {
@@ -59,20 +81,34 @@ func (s *segmentFile) acquire() (vfs.File, error) {
 	return s.file, nil
 }
 
-func (s *segmentFile) release() {
+// release reports whether the file is gone with it.
+func (s *segmentFile) release() (gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refs--
 	if s.refs > 0 {
-		return
+		return false
 	}
+	s.gone = s.onGone != nil
 	s.pool.mu.Lock()
-	defer s.pool.mu.Unlock()
-	if s.pool.files > s.pool.maxFiles {
+	if s.file != nil && (s.gone || s.pool.files > s.pool.maxFiles) {
 		_ = s.file.Close() // was only read
 		s.file = nil
 		s.pool.files--
 	}
+	s.pool.mu.Unlock()
+	if s.gone {
+		s.onGone()
+	}
+	return s.gone
+}
+
+// retire lets the file go when the last of those that hold it releases it,
+// the caller among them.
+func (s *segmentFile) retire(onGone func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onGone = onGone
 }
 
 // closeIdle closes the file when nobody reads it.
@@ -155,6 +191,16 @@ func (s *segmentFile) loadTable(f vfs.File) ([]uint32, error) {
 	s.mu.Unlock()
 	s.pool.keep(s, len(offsets))
 	return offsets, nil
+}
+
+// forget takes a table out that will not be asked for much longer.
+func (p *filePool) forget(s *segmentFile) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.loaded, s); i >= 0 {
+		p.loaded = slices.Delete(p.loaded, i, i+1)
+		p.offsets -= int(s.entry.Count)
+	}
 }
 
 // keep counts a loaded table and drops the oldest ones above the bound.

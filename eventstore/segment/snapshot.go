@@ -18,6 +18,17 @@ type Snapshot struct {
 	Events   uint64
 	Segments []SnapshotSegment // in the order of their events
 	Small    []SnapshotFile    // what they need beside them
+
+	held []*segmentFile
+}
+
+// Release lets go of the segment files. Those that were replaced since are
+// erased then. The snapshot must not be copied from any more.
+func (s *Snapshot) Release() {
+	for _, seg := range s.held {
+		seg.release()
+	}
+	s.held = nil
 }
 
 // SnapshotSegment is a segment file, as far as it is used. The bytes of a full
@@ -35,8 +46,8 @@ type SnapshotFile struct {
 }
 
 // Snapshot gives a state in which every acknowledged append is. It stops
-// appends for no longer than it takes to copy MANIFEST in memory. A segment
-// may be replaced later on, and its file be gone: then take another snapshot.
+// appends for no longer than it takes to copy MANIFEST in memory. Until Release,
+// which must be called, no segment file of it is erased, also if it is replaced.
 // The errors are those of RaiseEra.
 func (s *Store) Snapshot() (Snapshot, error) {
 	var snap Snapshot
@@ -79,5 +90,6 @@ func (c *committer) snapshot() (Snapshot, error) {
 		}
 		snap.Segments = append(snap.Segments, seg)
 	}
+	snap.held = c.st.holdAll()
 	return snap, nil
 }

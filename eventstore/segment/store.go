@@ -50,6 +50,9 @@ type Store struct {
 	closeOnce     sync.Once
 	closeErr      error
 	closed        chan struct{}
+	dropping      sync.Mutex // held by the one Drop under way
+	passing       nameSet    // segment files that come or go
+	erasing       background
 	reading       sync.RWMutex // held for reading while the index is read
 }
 
@@ -88,6 +91,35 @@ func (s *Store) find(ordinal uint64) *segmentFile {
 	segs := *s.segs.Load()
 	i := sort.Search(len(segs), func(i int) bool { return segs[i].entry.First > ordinal })
 	return segs[max(i-1, 0)]
+}
+
+// acquire is find, and keeps what it finds until release.
+func (s *Store) acquire(ordinal uint64) (*segmentFile, vfs.File, error) {
+	for {
+		seg := s.find(ordinal)
+		f, err := seg.acquire()
+		if errors.Is(err, errReplaced) { // between the two
+			continue
+		}
+		return seg, f, err
+	}
+}
+
+// holdAll gives all segments as they are, and keeps them until each is
+// released.
+func (s *Store) holdAll() []*segmentFile {
+	for {
+		segs, n := *s.segs.Load(), 0
+		for n < len(segs) && segs[n].hold() == nil {
+			n++
+		}
+		if n == len(segs) {
+			return segs
+		}
+		for _, seg := range segs[:n] { // one was replaced just now
+			seg.release()
+		}
+	}
 }
 
 func (s *Store) segmentFor(e segmentEntry, h segmentHeader) *segmentFile {
@@ -212,6 +244,9 @@ func (s *Store) close() error {
 	}
 	close(s.closed)
 	s.news.tell()
+	s.dropping.Lock() // the Drop under way has ended
+	s.erasing.close()
+	s.dropping.Unlock()
 	s.reading.Lock() // the last reader of the index is through
 	if s.indexer != nil {
 		errs = append(errs, s.indexer.close())

@@ -31,6 +31,19 @@ func TestConformance(t *testing.T) {
 	t.Run("disk", func(t *testing.T) { storetest.Run(t, open(vfs.Default, 1<<20)) })
 }
 
+func TestDropperConformance(t *testing.T) {
+	storetest.RunDropper(t, func(t *testing.T) storetest.DropperStore {
+		s, err := segment.Open("data", segment.Options{FS: vfs.NewMem(), SegmentBytes: 8 << 10, IdleMarker: time.Millisecond, Report: failOnReport(t)})
+		require.NoError(t, err)
+		return s
+	})
+	storetest.RunDropper(t, func(t *testing.T) storetest.DropperStore {
+		s, err := segment.Open(t.TempDir(), segment.Options{SegmentBytes: 16 << 10, Report: failOnReport(t)})
+		require.NoError(t, err)
+		return s
+	})
+}
+
 // failOnReport makes any report of damage a failure of the test.
 func failOnReport(t *testing.T) func(error) {
 	return func(err error) { t.Errorf("unexpected report: %v", err) }

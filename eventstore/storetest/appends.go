@@ -56,7 +56,7 @@ func testExactBytes(t *testing.T, s eventstore.Store) {
 			require.Equal(t, uint64(i), rec.Revision)
 			require.Equal(t, time.UTC, rec.Recorded.Location())
 			require.Zero(t, rec.Recorded.Nanosecond()%1000)
-			require.False(t, rec.Dropped)
+			require.Empty(t, rec.Dropped)
 		}
 		require.Equal(t, res.Position, got[len(got)-1].Position)
 		require.Equal(t, res.Recorded, got[len(got)-1].Recorded)

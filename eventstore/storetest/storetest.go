@@ -67,6 +67,9 @@ func ID(n uint64) (id eventstore.EventID) {
 	return id
 }
 
+// numberOf is the number that ID made an ID of.
+func numberOf(id eventstore.EventID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
+
 // NewEvent makes an event whose content follows from n.
 func NewEvent(n uint64) eventstore.Event {
 	return eventstore.Event{

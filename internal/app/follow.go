@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lethe/domain"
+	"lethe/domain/operations"
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/keyring"
@@ -27,6 +28,7 @@ func (a *App) follow(ctx context.Context) error {
 		{Name: "lookup", Wants: superseding, Handle: a.pruneLookup},
 		{Name: "releases", Wants: ofType("HoldReleased"), Handle: a.requeue},
 		{Name: "lifecycles", Wants: ofType("LifecycleOpened"), Handle: a.reopen},
+		{Name: "holds", Wants: ofType("GroupHoldReleased"), Handle: a.releaseCopies},
 	} {
 		f.Dir, f.Store, f.Decoder, f.Log = dir, a.Store, a.Codec, a.Log
 		a.running.Go(func() {
@@ -81,6 +83,15 @@ func (a *App) mirrorLink(ctx context.Context, rec domain.Recorded) error {
 		return nil // it changed meanwhile; the later event is mirrored in its turn
 	}
 	return err
+}
+
+// releaseCopies follows the release of a hold for a group of people.
+func (a *App) releaseCopies(ctx context.Context, rec domain.Recorded) error {
+	e, ok := rec.Event.(*operations.GroupHoldReleased)
+	if !ok {
+		return nil
+	}
+	return a.Ledger.ReleaseCopies(ctx, System, e.Hold, rec.ID)
 }
 
 // superseding reports whether an event may have made rows of the lookup

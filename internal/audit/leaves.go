@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash"
 
@@ -59,10 +58,14 @@ func (c *leafCheck) event(rec *eventstore.Recorded) error {
 		c.next++
 		return nil
 	}
-	if err := leaf.Of(c.next, rec, &c.of); err != nil {
-		c.unmade(rec, err)
-		return nil
+	if len(rec.Dropped) > 0 {
+		c.l.report(Finding{
+			Where: logFile(c.sec.Name), at: uint64(rec.Position),
+			What:  nameOf(rec.ID, rec.Stream, rec.Revision) + ": its sealed parts were taken away, and nothing in the log ordered that",
+			Means: "the values of this event are lost, and were not erased by this program; put the segment back from a backup",
+		})
 	}
+	leaf.Of(c.next, rec, &c.of)
 	start := len(c.bundle)
 	c.bundle = c.of.Append(append(c.bundle, 0, 0))
 	h := sha256.Sum256(c.bundle[start+1:]) // RFC 6962: of a zero and the leaf, before its length stands there
@@ -91,22 +94,6 @@ func (c *leafCheck) jump(to eventstore.Position) {
 func (c *leafCheck) missing(from, to uint64) {
 	c.whole = false
 	c.l.tree.doubt(from, to)
-}
-
-// unmade reports an event whose leaf cannot be made.
-func (c *leafCheck) unmade(rec *eventstore.Recorded, err error) {
-	c.flush()
-	what := "its leaf cannot be made: " + err.Error()
-	if errors.Is(err, leaf.ErrDropped) {
-		what = "its sealed parts were taken away, and nothing in the log ordered that"
-	}
-	c.l.report(Finding{
-		Where: logFile(c.sec.Name), at: uint64(rec.Position), What: nameOf(rec.ID, rec.Stream, rec.Revision) + ": " + what,
-		Means: "the values of this event are lost, and were not erased by this program; put the segment back from a backup",
-	})
-	c.missing(c.next, c.next+1)
-	c.next++
-	c.first, c.at = c.next, c.pos
 }
 
 func nameOf(id eventstore.EventID, stream string, revision uint64) string {

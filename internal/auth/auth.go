@@ -49,6 +49,7 @@ const (
 	RevokeConsent  Action = "revoke or invalidate a consent"
 	DecideRights   Action = "decide on restrictions, objections, holds and links"
 	ExerciseRights Action = "pass on a person's restriction or objection"
+	ReadHolds      Action = "read which holds there are"
 	ReadFacts      Action = "read a person's history as facts"
 	OpenData       Action = "open personal data for a purpose"
 	ReadAccesses   Action = "read who accessed a person's data"
@@ -72,6 +73,7 @@ var allowed = map[Action][]principal.Role{
 	RevokeConsent:  {principal.Officer, principal.Operator},
 	DecideRights:   {principal.Officer},
 	ExerciseRights: {principal.Officer, principal.Operator, principal.Service},
+	ReadHolds:      {principal.Officer, principal.Auditor},
 	ReadFacts:      {principal.Officer, principal.Operator, principal.Auditor, principal.Service},
 	OpenData:       {principal.Officer, principal.Operator, principal.Service},
 	ReadAccesses:   {principal.Officer, principal.Auditor},

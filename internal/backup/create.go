@@ -156,21 +156,15 @@ func (o *Options) ledger(ctx context.Context, w *work) (err error) {
 	if m.Keys, err = o.Keys.State(ctx); err != nil {
 		return err
 	}
-	for try := 1; ; try++ {
-		err := w.log(ctx)
-		if !durable.IsNotExist(err) || try == maxTries {
-			return err
-		}
-	} // a segment was replaced meanwhile
+	return w.log(ctx)
 }
-
-const maxTries = 4
 
 func (w *work) log(ctx context.Context) error {
 	snap, err := w.Log.Snapshot()
 	if err != nil {
 		return err
 	}
+	defer snap.Release()
 	w.manifest.Log = LogState{ID: snap.Log, Position: snap.Position, Events: snap.Events}
 	w.manifest.Files = nil
 	if err := w.segments(ctx, snap); err != nil {
@@ -202,6 +196,7 @@ func (o *Options) keys(ctx context.Context, w *work) (err error) {
 	if err != nil {
 		return err
 	}
+	snap.Release() // only its place is wanted
 	m.Log = LogState{ID: snap.Log, Position: snap.Position, Events: snap.Events}
 	path := w.FS.PathJoin(w.dir, keysFile)
 	if m.Keys, err = o.Keys.CopyTo(ctx, path); err != nil {

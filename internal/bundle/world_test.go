@@ -69,7 +69,7 @@ func (w *world) add(stream, typ, facts string, values ...sealing) *recorded {
 		r.seal(w.t, rec, v)
 	}
 	rec.Sealed = r.parts
-	require.NoError(w.t, leaf.Of(n, rec, &r.leaf))
+	leaf.Of(n, rec, &r.leaf)
 	r.entry = r.leaf.Append(nil)
 	w.revision[stream]++
 	w.entries, w.events = append(w.entries, r.entry), append(w.events, r)

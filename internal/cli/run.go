@@ -51,6 +51,7 @@ type root struct {
 	Subject     subjectCmd     `cmd:"" help:"Register, change, find and read people."`
 	Consent     consentCmd     `cmd:"" help:"Record what people agree to, and what they no longer do."`
 	Erase       eraseCmd       `cmd:"" help:"Forget people, as far as nothing keeps their data."`
+	Hold        holdCmd        `cmd:"" help:"Keep data from erasure for a legal claim or duty, and let it go again."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
 	Keys        keysCmd        `cmd:"" help:"Show or change the keys that sign the log."`

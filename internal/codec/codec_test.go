@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,13 +109,14 @@ func TestRoundTrip(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, want, texts(t, c, k, got.Event))
 				digest := c.DigestPart(r)
-				require.Equal(t, d.Digest != nil, digest != nil)
-				if digest != nil {
-					v, err := k.Open(ctx, digest)
+				require.Equal(t, d.Digest == nil, digest.IsZero())
+				if !digest.IsZero() {
+					v, err := k.Open(ctx, digest.Ref())
 					require.NoError(t, err)
 					text, _ := v.Reveal()
 					require.Equal(t, string(d.Digest), text)
 				}
+				requireErasedWhereDropped(t, c, r, got, rapid.Uint64().Draw(t, "dropped"))
 				// What was just stored is kept without decoding, and is the same.
 				again, err := c.Decode(r)
 				require.NoError(t, err)
@@ -137,6 +139,59 @@ func TestRoundTrip(t *testing.T) {
 			})
 		})
 	}
+}
+
+// dropping is the event as a store gives it that dropped the parts whose bits
+// are set.
+func dropping(t require.TestingT, r *eventstore.Recorded, which uint64) *eventstore.Recorded {
+	less := r.Clone()
+	less.Sealed = nil
+	for i, p := range r.Sealed {
+		if which>>(i%64)&1 == 0 {
+			less.Sealed = append(less.Sealed, p)
+			continue
+		}
+		n, ok := part.HeadSize(p)
+		require.True(t, ok)
+		less.Dropped = append(less.Dropped, eventstore.Dropped{Index: i, Head: p[:n], Hash: sha256.Sum256(p), Size: uint32(len(p))})
+	}
+	return less
+}
+
+// requireErasedWhereDropped: a value whose part is gone is Erased, knows where
+// it was, and nothing else of the event is another.
+func requireErasedWhereDropped(t require.TestingT, c *Codec, r *eventstore.Recorded, want domain.Recorded, which uint64) {
+	less := dropping(t, r, which)
+	got, err := c.Decode(less)
+	require.NoError(t, err)
+	values := want.Event.Personal(nil)
+	for i, s := range got.Event.Personal(nil) {
+		was := *values[i].Value
+		if s.Value.State() == personal.Erased {
+			require.Equal(t, personal.Sealed, was.State())
+			ref := *was.Ref()
+			ref.Part = nil
+			require.Equal(t, &ref, s.Value.Ref())
+			*s.Value = was
+		}
+	}
+	require.Equal(t, want, got)
+	erased := 0
+	for _, d := range less.Dropped {
+		if field, _ := part.Field(d.Head); string(field) != DigestField {
+			erased++
+			continue
+		}
+		require.Equal(t, personal.Erased, c.DigestPart(less).State())
+	}
+	again, err := c.Decode(less)
+	require.NoError(t, err)
+	for _, s := range again.Event.Personal(nil) {
+		if s.Value.State() == personal.Erased {
+			erased--
+		}
+	}
+	require.Zero(t, erased)
 }
 
 const golden = "testdata/events.golden"
@@ -398,6 +453,17 @@ func TestDecodeNoticesWhatIsNotAsStored(t *testing.T) {
 		"unknown fact":     {func(r *eventstore.Recorded) { r.Facts = []byte(`{"surprise":1}`) }, nil},
 		"no JSON":          {func(r *eventstore.Recorded) { r.Facts = []byte(`{`) }, nil},
 		"bad metadata":     {func(r *eventstore.Recorded) { r.Metadata = []byte(`[]`) }, nil},
+		"dropped without a head": {func(r *eventstore.Recorded) {
+			r.Sealed, r.Dropped = r.Sealed[:1], []eventstore.Dropped{{Index: 1}}
+		}, ErrParts},
+		"dropped and there": {func(r *eventstore.Recorded) {
+			r.Sealed, r.Dropped = r.Sealed[:1], []eventstore.Dropped{{Index: 1, Head: r.Sealed[0][:60]}}
+		}, ErrParts},
+		"dropped twice": {func(r *eventstore.Recorded) {
+			r.Dropped = []eventstore.Dropped{{Index: 0, Head: r.Sealed[0]}, {Index: 1, Head: r.Sealed[0]}}
+			r.Sealed = nil
+		}, ErrParts},
+		"dropped beside all": {func(r *eventstore.Recorded) { r.Dropped = []eventstore.Dropped{{Index: 2, Head: r.Sealed[0]}} }, ErrParts},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := recorded(d, stored)
@@ -409,11 +475,6 @@ func TestDecodeNoticesWhatIsNotAsStored(t *testing.T) {
 			}
 		})
 	}
-	r := recorded(d, stored)
-	r.Sealed, r.Dropped = nil, true
-	got, err := c.Decode(r)
-	require.NoError(t, err)
-	require.Equal(t, personal.Erased, got.Event.(*subject.FieldsRecorded).Items[0].Value.State())
 }
 
 func TestDecodedValuesOwnTheirBytes(t *testing.T) {

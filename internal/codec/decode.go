@@ -18,8 +18,7 @@ var ErrParts = errors.New("the event's sealed parts are not those that were stor
 
 // Decode reads a stored event at its present shape. Personal values are
 // Sealed: what opening them needs is copied out of r. Where the store has
-// dropped the parts of a long-erased event, they are Erased. A part in a
-// place that is not its own is Tampered.
+// dropped a part, since its key was destroyed long ago, the value is Erased.
 //
 // Errors: ErrUnknownType, ErrNewer, ErrParts, or that facts or metadata do
 // not have their shape.
@@ -43,7 +42,7 @@ func (c *Codec) Decode(r *eventstore.Recorded) (domain.Recorded, error) {
 			return none, fmt.Errorf("decoding the metadata of %s: %w", r.Type, err)
 		}
 	}
-	if !r.Dropped && meta.Parts != len(r.Sealed) {
+	if meta.Parts != len(r.Sealed)+len(r.Dropped) {
 		return none, fmt.Errorf("decoding %s: %w", r.Type, ErrParts)
 	}
 	if err := c.fill(r, event, r.Version == e.typ.Version); err != nil {
@@ -63,7 +62,7 @@ func unmarshalMetadata(b []byte) (m storedMetadata, err error) {
 // fill puts the parts into the event's places. exact: the event has the shape
 // it was stored in, so that every part has a place.
 func (c *Codec) fill(r *eventstore.Recorded, event domain.Event, exact bool) error {
-	if len(r.Sealed) == 0 && !r.Dropped {
+	if len(r.Sealed)+len(r.Dropped) == 0 {
 		return nil
 	}
 	ps := c.places(r.Stream, event)
@@ -78,17 +77,32 @@ func (c *Codec) fill(r *eventstore.Recorded, event domain.Event, exact bool) err
 			*all[i].Value = personal.SealedAs(&refs[at])
 			next = at + 1
 			placed++
-		case r.Dropped:
-			*all[i].Value = personal.Unreadable(personal.Erased)
+		case wasDropped(r, all[i].key):
+			*all[i].Value = personal.DroppedAs(placeOf(r))
+			placed++
 		}
 	}
-	if findPart(r.Sealed, DigestField, len(r.Sealed)-1) >= 0 {
+	if findPart(r.Sealed, DigestField, len(r.Sealed)-1) >= 0 || wasDropped(r, DigestField) {
 		placed++
 	}
-	if exact && !r.Dropped && placed != len(r.Sealed) {
+	if exact && placed != len(r.Sealed)+len(r.Dropped) {
 		return ErrParts
 	}
 	return nil
+}
+
+// wasDropped reports whether the part of a field is gone from the store.
+func wasDropped(r *eventstore.Recorded, key string) bool {
+	for i := range r.Dropped {
+		if isPart(r.Dropped[i].Head, key) {
+			return true
+		}
+	}
+	return false
+}
+
+func placeOf(r *eventstore.Recorded) *personal.Ref {
+	return &personal.Ref{Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version}
 }
 
 // findPart finds the part of a field, first where it is expected, since parts
@@ -121,25 +135,25 @@ func cloneRefs(r *eventstore.Recorded) []personal.Ref {
 	for i, p := range r.Sealed {
 		start := len(buf)
 		buf = append(buf, p...)
-		refs[i] = personal.Ref{
-			Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
-			Part: buf[start:len(buf):len(buf)],
-		}
+		refs[i] = *placeOf(r)
+		refs[i].Part = buf[start:len(buf):len(buf)]
 	}
 	return refs
 }
 
-// DigestPart is the sealed digest of the command that made the event, nil
-// when there is none.
-func (c *Codec) DigestPart(r *eventstore.Recorded) *personal.Ref {
+// DigestPart is the digest of the command that made the event: Sealed, Erased
+// when it was dropped, Absent when there is none.
+func (c *Codec) DigestPart(r *eventstore.Recorded) personal.Value {
 	at := findPart(r.Sealed, DigestField, len(r.Sealed)-1)
-	if at < 0 {
-		return nil
+	switch {
+	case at >= 0:
+		ref := placeOf(r)
+		ref.Part = append([]byte(nil), r.Sealed[at]...)
+		return personal.SealedAs(ref)
+	case wasDropped(r, DigestField):
+		return personal.DroppedAs(placeOf(r))
 	}
-	return &personal.Ref{
-		Stream: r.Stream, EventID: r.ID, Type: r.Type, Version: r.Version,
-		Part: append([]byte(nil), r.Sealed[at]...),
-	}
+	return personal.Value{}
 }
 
 // Opener opens one sealed value; the keyring is one.

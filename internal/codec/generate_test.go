@@ -69,6 +69,7 @@ var _ = []struct{}{
 	known(principal.Admin, principal.Service),
 	known(principal.User, principal.Program),
 	known(operations.KeyAdded, operations.KeyDistrusted),
+	known(operations.Everyone, operations.FromImport),
 }
 
 // source chooses for fill: sample takes the first and one of each, a rapid

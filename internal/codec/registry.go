@@ -96,6 +96,8 @@ func events() []entry {
 		of[operations.LogKeyChanged](),
 		of[operations.LogRestarted](),
 		of[operations.LostRangeAccepted](),
+		of[operations.GroupHoldPlaced](),
+		of[operations.GroupHoldReleased](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

@@ -177,16 +177,29 @@ func (d *Door) FileName(ctx context.Context, caller auth.Caller, name personal.V
 // Staff opens the name of a principal for whoever manages tokens. It is an
 // access like any other and recorded first.
 func (d *Door) Staff(ctx context.Context, caller auth.Caller, names []personal.Value) ([]personal.Value, error) {
-	if err := auth.Allow(caller, auth.ManageTokens); err != nil {
+	return d.own(ctx, caller, auth.ManageTokens, StaffPurpose, names)
+}
+
+// Authorities opens on whose authority holds for groups of people were placed,
+// for an officer who reviews them. It is recorded first, like Staff.
+func (d *Door) Authorities(ctx context.Context, caller auth.Caller, texts []personal.Value) ([]personal.Value, error) {
+	return d.own(ctx, caller, auth.DecideRights, ReviewPurpose, texts)
+}
+
+// own opens values of the ledger's own streams, which are no subject's.
+func (d *Door) own(
+	ctx context.Context, caller auth.Caller, action auth.Action, purpose domain.Name, values []personal.Value,
+) ([]personal.Value, error) {
+	if err := auth.Allow(caller, action); err != nil {
 		return nil, err
 	}
-	ask := Ask{Caller: caller, Purpose: StaffPurpose, Operation: access.Use, Door: access.List}
+	ask := Ask{Caller: caller, Purpose: purpose, Operation: access.Use, Door: access.List}
 	if _, _, err := d.record(ctx, ask, nil); err != nil {
 		return nil, err
 	}
-	opened := make([]personal.Value, len(names))
-	for i, n := range names {
-		v, err := d.reveal(ctx, n)
+	opened := make([]personal.Value, len(values))
+	for i, sealed := range values {
+		v, err := d.reveal(ctx, sealed)
 		if err != nil {
 			return nil, err
 		}
@@ -195,5 +208,9 @@ func (d *Door) Staff(ctx context.Context, caller auth.Caller, names []personal.V
 	return opened, nil
 }
 
-// StaffPurpose is what principals' names are used for.
-const StaffPurpose domain.Name = "staff.administration"
+// StaffPurpose is what principals' names are used for, ReviewPurpose what the
+// authorities of holds are.
+const (
+	StaffPurpose  domain.Name = "staff.administration"
+	ReviewPurpose domain.Name = "hold.review"
+)

@@ -231,7 +231,7 @@ func (b *bundling) add(rec *eventstore.Recorded, p *tlog.Proof) error {
 		if !opened {
 			continue
 		}
-		e.Disclosed = append(e.Disclosed, bundle.Disclosed{Index: i, Part: bytes.Clone(sealed), Secret: secret})
+		e.Disclosed = append(e.Disclosed, bundle.Disclosed{Index: rec.PartIndex(i), Part: bytes.Clone(sealed), Secret: secret})
 		b.bytes += len(sealed)
 	}
 	b.files += filesOfEvent + filesOfValue*len(e.Disclosed)

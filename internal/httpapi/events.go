@@ -14,6 +14,7 @@ import (
 	"lethe/domain"
 	"lethe/eventstore"
 	"lethe/internal/auth"
+	"lethe/internal/part"
 )
 
 const tagEvents = "Events"
@@ -31,14 +32,27 @@ type Event struct {
 	Facts     stdjson.RawMessage  `json:"facts"`
 	Metadata  stdjson.RawMessage  `json:"metadata"`
 	Sealed    [][]byte            `json:"sealed,omitempty" doc:"Ciphertexts, one for each personal value, base64; never opened"`
-	Dropped   bool                `json:"dropped,omitzero" doc:"Sealed parts of a long-erased group were removed; their hashes stay"`
+	Dropped   []DroppedPart       `json:"dropped,omitempty" doc:"Ciphertexts that were removed, long after their keys were destroyed; sealed has the others"`
+}
+
+// DroppedPart is what is left of a ciphertext that was removed.
+type DroppedPart struct {
+	Part   int    `json:"part" doc:"Its place among the event's parts, from 0"`
+	KeyID  string `json:"key_id" doc:"Of the destroyed key, in hex"`
+	SHA256 string `json:"sha256" doc:"Of its bytes, in hex, as the event's leaf has it"`
 }
 
 func eventOf(r *eventstore.Recorded) *Event {
-	return &Event{
+	e := &Event{
 		Position: r.Position, Stream: r.Stream, Revision: r.Revision, ID: r.ID.String(), Type: r.Type, Version: r.Version,
-		Recorded: r.Recorded, Effective: r.Effective, Facts: orNull(r.Facts), Metadata: orNull(r.Metadata), Sealed: r.Sealed, Dropped: r.Dropped,
+		Recorded: r.Recorded, Effective: r.Effective, Facts: orNull(r.Facts), Metadata: orNull(r.Metadata), Sealed: r.Sealed,
 	}
+	for i := range r.Dropped {
+		d := &r.Dropped[i]
+		id, _ := part.ID(d.Head)
+		e.Dropped = append(e.Dropped, DroppedPart{Part: d.Index, KeyID: id.String(), SHA256: domain.Digest(d.Hash).String()})
+	}
+	return e
 }
 
 func orNull(b []byte) stdjson.RawMessage {

@@ -59,15 +59,6 @@ type BasisEndBody struct {
 	Effective time.Time    `json:"effective,omitzero"`
 }
 
-// HoldBody keeps a retention group.
-type HoldBody struct {
-	Group     domain.Name `json:"group" doc:"Retention group"`
-	Purpose   domain.Name `json:"purpose" doc:"The only one it is kept for"`
-	Review    time.Time   `json:"review" doc:"When somebody looks at it again"`
-	Authority string      `json:"authority" doc:"By whose authority; kept sealed"`
-	Effective time.Time   `json:"effective,omitzero"`
-}
-
 type withBody[T any] struct {
 	Token domain.Token `path:"token" doc:"The person's pseudonym"`
 	Body  body[T]
@@ -190,52 +181,4 @@ func (s *API) endBasis(ctx context.Context, c *call, in *consentInput[BasisEndBo
 	return s.on(ctx, c, in.Token, in.Purpose, subject.EndBasis{
 		When: subject.When{At: b.Effective}, Purpose: in.Purpose, Basis: b.Basis, Reason: sealed(b.Reason),
 	})
-}
-
-func (s *API) holdRoutes() {
-	handle(s, route{
-		method: http.MethodPost, path: "/subjects/{token}/holds", tag: tagRights, summary: "Place hold", keyed: true, matched: true,
-		action: auth.DecideRights,
-		about:  "Keeps a retention group for a claim or a duty (GDPR 17(3)), for one purpose alone. The answer's `hold` names it.",
-	}, s.placeHold)
-	act(s, route{
-		method: http.MethodPost, path: "/subjects/{token}/holds/{hold}/release", summary: "Release hold", action: auth.DecideRights,
-		about: "Ends a hold.", bodyOptional: true,
-	}, func(_ *call, in *struct {
-		Token domain.Token `path:"token" doc:"The person's pseudonym"`
-		Hold  domain.ID    `path:"hold"`
-		Body  body[WhenBody]
-	},
-	) (domain.Token, domain.Name, subject.Command) {
-		return in.Token, "", subject.ReleaseHold{When: subject.When{At: in.Body.Value.Effective}, Hold: in.Hold}
-	})
-}
-
-// HoldPlaced is the answer to placing a hold.
-type HoldPlaced struct {
-	Outcome
-	Hold domain.ID `json:"hold"`
-}
-
-type holdPlaced struct {
-	ETag     string `header:"ETag"`
-	Position string `header:"Lethe-Position"`
-	Body     HoldPlaced
-}
-
-func (s *API) placeHold(ctx context.Context, c *call, in *withBody[HoldBody]) (*holdPlaced, error) {
-	b := in.Body.Value
-	hold, err := s.nameFor(c, "hold")
-	if err != nil {
-		return nil, err
-	}
-	out, err := s.decide(ctx, c, in.Token, b.Purpose, subject.PlaceHold{
-		When: subject.When{At: b.Effective}, Hold: hold, Group: b.Group, Purpose: b.Purpose, Review: b.Review, Authority: sealed(b.Authority),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &holdPlaced{
-		ETag: etag(out.Last), Position: out.Position.String(), Body: HoldPlaced{Outcome: outcome(in.Token, out), Hold: hold},
-	}, nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/personal"
-	"lethe/domain/principal"
 	"lethe/domain/subject"
 	"lethe/internal/auth"
 	"lethe/internal/ledger"
@@ -199,7 +198,7 @@ func (s *API) decide(ctx context.Context, c *call, token domain.Token, purpose d
 }
 
 // env is what a decision knows of the caller.
-func (c *call) env() subject.Env { return subject.Env{Officer: c.caller.Has(principal.Officer)} }
+func (c *call) env() subject.Env { return subject.Env{Officer: c.officer()} }
 
 // forPurpose refuses a token that was given for other purposes.
 func forPurpose(c *call, purpose domain.Name) error {

@@ -70,25 +70,30 @@ type Leaf struct {
 	Parts     []Part
 }
 
-// ErrDropped: the event's sealed parts were removed, so that their hashes
-// cannot be computed from it.
-var ErrDropped = errors.New("the event's sealed parts were dropped")
-
 // Of makes the leaf of a stored event. It reuses the memory of into's parts.
-func Of(index uint64, rec *eventstore.Recorded, into *Leaf) error {
-	if rec.Dropped {
-		return fmt.Errorf("making leaf %d: %w", index, ErrDropped)
-	}
-	parts := into.Parts[:0]
+// Of sealed parts that were dropped it takes what the store kept, so that the
+// leaf is the same as before.
+func Of(index uint64, rec *eventstore.Recorded, into *Leaf) {
+	parts, dropped := into.Parts[:0], rec.Dropped
 	for _, p := range rec.Sealed {
+		parts, dropped = appendKept(parts, dropped)
 		parts = append(parts, Part{KeyID: keyID(p), Hash: sha256.Sum256(p)})
 	}
+	parts, _ = appendKept(parts, dropped)
 	*into = Leaf{
 		Index: index, EventID: rec.ID, Stream: rec.Stream, Revision: rec.Revision, Type: rec.Type, Version: rec.Version,
 		Recorded: rec.Recorded, Effective: rec.Effective,
 		Facts: sha256.Sum256(rec.Facts), Metadata: sha256.Sum256(rec.Metadata), Parts: parts,
 	}
-	return nil
+}
+
+// appendKept adds the dropped parts whose turn it is.
+func appendKept(parts []Part, dropped []eventstore.Dropped) ([]Part, []eventstore.Dropped) {
+	for len(dropped) > 0 && dropped[0].Index == len(parts) {
+		parts = append(parts, Part{KeyID: keyID(dropped[0].Head), Hash: dropped[0].Hash})
+		dropped = dropped[1:]
+	}
+	return parts, dropped
 }
 
 // keyID is the part header's second field; zeros for bytes too short to be a

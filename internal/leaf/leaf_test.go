@@ -2,6 +2,7 @@ package leaf
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"flag"
 	"os"
@@ -42,7 +43,7 @@ func TestVectors(t *testing.T) {
 	var got strings.Builder
 	for i, rec := range records() {
 		var l Leaf
-		require.NoError(t, Of(uint64(i)*256, rec, &l))
+		Of(uint64(i)*256, rec, &l)
 		entry := l.Append(nil)
 		hash := Hash(entry)
 		got.WriteString(hex.EncodeToString(entry) + " " + hex.EncodeToString(hash[:]) + "\n")
@@ -127,16 +128,39 @@ func TestBundles(t *testing.T) {
 	t.Fatal("a bundle that was cut read well")
 }
 
-func TestDroppedPartsHaveNoHash(t *testing.T) {
+// Whichever parts a store has dropped, the leaf is the same.
+func TestDroppedPartsChangeNoLeaf(t *testing.T) {
 	rec := records()[0]
-	rec.Dropped = true
-	require.ErrorIs(t, Of(0, rec, &Leaf{}), ErrDropped)
+	rec.Sealed = nil
+	for i := range 4 {
+		rec.Sealed = append(rec.Sealed, bytes.Repeat([]byte{byte(i + 1)}, 17+i))
+	}
+	rec.Sealed = append(rec.Sealed, []byte{1, 2})
+	var want, got Leaf
+	Of(5, rec, &want)
+	for which := range 1 << len(rec.Sealed) {
+		less := *rec
+		less.Sealed = nil
+		for i, p := range rec.Sealed {
+			if which>>i&1 == 0 {
+				less.Sealed = append(less.Sealed, p)
+				continue
+			}
+			head := p[:min(len(p), eventstore.MinHead)]
+			less.Dropped = append(less.Dropped, eventstore.Dropped{Index: i, Head: head, Hash: sha256.Sum256(p)})
+		}
+		Of(5, &less, &got)
+		require.Equal(t, want, got, "%b", which)
+		for i := range less.Sealed {
+			require.Equal(t, want.Parts[less.PartIndex(i)].Hash, sha256.Sum256(less.Sealed[i]))
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {
 	for _, rec := range records() {
 		var l Leaf
-		require.NoError(f, Of(1, rec, &l))
+		Of(1, rec, &l)
 		f.Add(l.Append(nil))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -169,9 +193,7 @@ func BenchmarkLeaf(b *testing.B) {
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := Of(1, rec, &l); err != nil {
-			b.Fatal(err)
-		}
+		Of(1, rec, &l)
 		buf = l.Append(buf[:0])
 		_ = Hash(buf)
 	}

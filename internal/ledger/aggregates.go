@@ -28,7 +28,7 @@ func (l *Ledger) Catalogue(ctx context.Context) (*catalogue.State, error) {
 	return s, err
 }
 
-// Operations is the state of tokens.
+// Operations is the state of tokens and of holds for groups of people.
 func (l *Ledger) Operations(ctx context.Context) (*operations.State, error) {
 	s, _, err := Load(ctx, l, operations.Stream, ops)
 	return s, err
@@ -88,8 +88,12 @@ func (l *Ledger) comparing(ctx context.Context, c catalogue.Command) catalogue.C
 	}
 }
 
-// Operate decides one command on tokens.
+// Operate decides one command on tokens, signing keys or holds for groups of people.
 func (l *Ledger) Operate(ctx context.Context, req Request, c operations.Command) (Outcome, error) {
+	c, err := l.judged(ctx, c)
+	if err != nil {
+		return Outcome{}, err
+	}
 	return Execute(ctx, l, ops, operations.Stream, req, func(s *operations.State) ([]Draft, error) {
 		events, err := operations.Decide(s, l.Now(), c)
 		return plain(events), err

@@ -122,8 +122,8 @@ func apply[S any](
 }
 
 func (l *Ledger) repeated(ctx context.Context, stream string, c *command, req Request) (Outcome, error) {
-	if c.digest != nil && !req.Body.IsZero() {
-		v, err := l.reveal(ctx, personal.SealedAs(c.digest))
+	if !c.digest.IsZero() && !req.Body.IsZero() {
+		v, err := l.reveal(ctx, c.digest)
 		if err != nil {
 			return Outcome{}, unavailable(err)
 		}

@@ -148,11 +148,7 @@ func (b *indexing) claims(
 }
 
 func (b *indexing) digest(rec *eventstore.Recorded) (digest domain.Digest, ok bool, err error) {
-	ref := b.l.codec.DigestPart(rec)
-	if ref == nil {
-		return digest, false, nil
-	}
-	text, ok, err := b.text(personal.SealedAs(ref))
+	text, ok, err := b.text(b.l.codec.DigestPart(rec))
 	return digest, ok && copy(digest[:], text) == len(digest), err
 }
 

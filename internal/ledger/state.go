@@ -27,7 +27,7 @@ type command struct {
 	first    domain.Recorded // its Event is nil: kept for place and ID only
 	last     uint64
 	position eventstore.Position
-	digest   *personal.Ref // the sealed digest of the request's body
+	digest   personal.Value // of the request's body, as stored
 }
 
 func (l *Ledger) entry(stream string) *folded {

@@ -87,26 +87,50 @@ var ErrMalformed = errors.New("malformed sealed part")
 // Parse reads a part's header. It checks form and bounds only; whether the
 // header is true is known once the part opens. The error is ErrMalformed.
 func Parse(b []byte) (Header, error) {
-	var h Header
-	if len(b) < 1+len(h.KeyID) || b[0] != version {
+	h, p, ok := parseHead(b)
+	if !ok || len(p) < commitmentSize+nonceSize+tagSize || len(p) > commitmentSize+nonceSize+tagSize+MaxPlaintext {
 		return Header{}, ErrMalformed
+	}
+	h.Body = p[copy(h.Commitment[:], p):]
+	h.Size = len(h.Body) - nonceSize - tagSize
+	return h, nil
+}
+
+// ParseHead reads what is left of a part that was dropped: its head, which
+// ends before the commitment. The error is ErrMalformed.
+func ParseHead(b []byte) (Header, error) {
+	h, p, ok := parseHead(b)
+	if !ok || len(p) != 0 {
+		return Header{}, ErrMalformed
+	}
+	return h, nil
+}
+
+// HeadSize is the length of a part's head; false when b is no part.
+func HeadSize(b []byte) (int, bool) {
+	field, ok := Field(b)
+	if !ok {
+		return 0, false
+	}
+	// The field is the head's end, and is in b's memory.
+	return cap(b) - cap(field) + len(field), true
+}
+
+func parseHead(b []byte) (h Header, rest []byte, ok bool) {
+	if len(b) < 1+len(h.KeyID) || b[0] != version {
+		return h, nil, false
 	}
 	h.Version = b[0]
 	p := b[1+copy(h.KeyID[:], b[1:]):]
 	owner, p, ok := Cut(p, MaxOwner)
 	group, p, ok2 := Cut(p, MaxGroup)
 	if !ok || !ok2 || len(p) < 4 {
-		return Header{}, ErrMalformed
+		return h, nil, false
 	}
 	h.Generation = binary.BigEndian.Uint32(p)
 	field, p, ok := Cut(p[4:], MaxField)
-	if !ok || len(p) < commitmentSize+nonceSize+tagSize || len(p) > commitmentSize+nonceSize+tagSize+MaxPlaintext {
-		return Header{}, ErrMalformed
-	}
 	h.Owner, h.Group, h.Field = string(owner), string(group), string(field)
-	h.Body = p[copy(h.Commitment[:], p):]
-	h.Size = len(h.Body) - nonceSize - tagSize
-	return h, nil
+	return h, p, ok
 }
 
 // Field reads only the field's name of a part, without allocating; false when

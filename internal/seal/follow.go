@@ -146,9 +146,7 @@ func (l *Log) collect(ctx context.Context) error {
 		if msg.Event == nil {
 			continue
 		}
-		if err := leaf.Of(n, msg.Event, &of); err != nil {
-			return err
-		}
+		leaf.Of(n, msg.Event, &of)
 		entry = of.Append(entry[:0])
 		if err := l.pending.put(ctx, entry, msg.Event); err != nil {
 			return err
