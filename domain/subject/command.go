@@ -315,6 +315,7 @@ var _ = [...]Command{
 	OrderErasure{},
 	CancelErasure{},
 	StartErasure{},
+	StopErasure{},
 	CompleteErasure{},
 	NoteReapplied{},
 	OpenLifecycle{},

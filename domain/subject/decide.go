@@ -144,6 +144,8 @@ func (d *decision) decide(c Command) ([]domain.Event, error) {
 		return d.cancelErasure(c)
 	case StartErasure:
 		return d.startErasure(c)
+	case StopErasure:
+		return d.stopErasure(c)
 	case CompleteErasure:
 		return d.completeErasure(c)
 	case NoteReapplied:

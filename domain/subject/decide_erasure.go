@@ -43,6 +43,13 @@ type StartErasure struct {
 	Erasure domain.ID
 }
 
+// StopErasure takes a start back before anything was destroyed: Env.Outside has a
+// hold from before it.
+type StopErasure struct {
+	When
+	Erasure domain.ID
+}
+
 // CompleteErasure notes that all keys are destroyed and all sinks confirmed.
 type CompleteErasure struct {
 	When
@@ -241,6 +248,15 @@ func (d *decision) startErasure(c StartErasure) ([]domain.Event, error) {
 	return append(events, started), nil
 }
 
+// stopErasure is for holds that were placed before the start and seen after it.
+func (d *decision) stopErasure(c StopErasure) ([]domain.Event, error) {
+	e, err := d.underway(c.Erasure, IsStarted)
+	if err != nil {
+		return nil, err
+	}
+	return one(&ErasureStopped{Erasure: c.Erasure, Groups: d.again(e.Ordered)})
+}
+
 // again weighs what the order weighed. What was to stay stays: the person was
 // told so; what was to go may have to stay.
 func (d *decision) again(o *ErasureOrdered) []Weighed {
@@ -256,7 +272,10 @@ func (d *decision) again(o *ErasureOrdered) []Weighed {
 			scope.Groups = append(scope.Groups, g.Group)
 		}
 	}
-	groups := d.scale(scope, o.Ground).weigh()
+	scale := d.scale(scope, o.Ground)
+	e, _ := d.Erasure(o.Erasure)
+	scale.anew = e.State == IsStarted
+	groups := scale.weigh()
 	for _, old := range o.Groups {
 		if old.goes() {
 			continue

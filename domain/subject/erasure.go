@@ -34,10 +34,10 @@ type Erasure struct {
 // Groups is what was weighed last.
 func (e *Erasure) Groups() []Weighed {
 	switch {
-	case e.Started != nil:
-		return e.Started.Groups
 	case e.Stopped != nil:
 		return e.Stopped.Groups
+	case e.Started != nil:
+		return e.Started.Groups
 	case e.Ordered != nil:
 		return e.Ordered.Groups
 	}
@@ -134,7 +134,7 @@ func (s *State) shut(w window, ordered bool) map[domain.Name]bool {
 	if !slices.ContainsFunc(s.kinds(), func(k kind) bool { return k.topic == aboutErasure }) {
 		return nil // the common case costs nothing
 	}
-	open := map[domain.ID][]domain.Name{}
+	open, begun := map[domain.ID][]domain.Name{}, map[domain.ID][]domain.Name{}
 	started := map[domain.Name]bool{}
 	s.eachErasure(w, func(r *domain.Recorded) {
 		switch e := r.Event.(type) {
@@ -144,8 +144,12 @@ func (s *State) shut(w window, ordered bool) map[domain.Name]bool {
 			delete(open, e.Erasure)
 		case *ErasureStopped:
 			delete(open, e.Erasure)
+			for _, g := range begun[e.Erasure] { // a hold from before the start: nothing of it was destroyed
+				delete(started, g)
+			}
 		case *ErasureStarted:
 			delete(open, e.Erasure)
+			begun[e.Erasure] = whole(e.Groups)
 			for _, g := range whole(e.Groups) {
 				started[g] = true
 			}

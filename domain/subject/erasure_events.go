@@ -68,7 +68,9 @@ type ErasureStarted struct {
 	Catalogue uint64         `json:"catalogue"` // revision that it was weighed by
 }
 
-// ErasureStopped: weighed again, nothing of it may go any more.
+// ErasureStopped: weighed again, nothing of it may go any more. After a start it
+// says that a hold for a group of people had been placed before it and was seen
+// only then; nothing was destroyed.
 type ErasureStopped struct {
 	Erasure domain.ID `json:"erasure"`
 	Groups  []Weighed `json:"groups,omitzero"`

@@ -346,3 +346,20 @@ func TestMayProcessUnderAnErasure(t *testing.T) {
 	w.do(subject.CancelErasure{Erasure: erasureID})
 	require.True(t, ask().Allowed)
 }
+
+// A hold from before the start that is seen only after it takes the start
+// back: nothing was destroyed, and nothing stays closed.
+func TestAHoldThatIsSeenAfterTheStart(t *testing.T) {
+	w := newWorld(t).do(record("service", "name", "Jo"), order(groups("identity")), subject.StartErasure{Erasure: erasureID})
+	require.True(t, w.s.Closed(time.Time{})["identity"])
+	w.env = func(e *subject.Env) {
+		e.Outside = []subject.OutsideHold{{Hold: domain.ID{8}, Group: "identity", Purpose: "claims"}}
+	}
+	w.do(subject.StopErasure{Erasure: erasureID})
+	e, _ := w.s.Erasure(erasureID)
+	require.Equal(t, subject.IsStopped, e.State)
+	require.Equal(t, subject.KeptByHold, e.Groups()[0].Rule)
+	require.Empty(t, w.s.Closed(time.Time{}))
+	w.do(record("service", "name", "Jo again"))
+	w.refuses("erasure.stopped", subject.StopErasure{Erasure: erasureID})
+}

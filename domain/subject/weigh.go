@@ -18,7 +18,7 @@ type Scope struct {
 	Superseded []domain.Name
 }
 
-// Hold that binds a record from outside it: of a linked record, or of a whole
+// OutsideHold binds a record from outside it: of a linked record, or of a whole
 // group of people.
 type OutsideHold struct {
 	Hold    domain.ID
@@ -37,6 +37,7 @@ type scale struct {
 	outside  []OutsideHold
 	evidence domain.Duration // limitation of claims about consent
 	fields   []Field
+	anew     bool // also what this erasure has closed
 }
 
 // weigh says for each group in scope what goes, what stays, and by which rule.
@@ -45,7 +46,7 @@ func (s *scale) weigh() []Weighed {
 	var list []Weighed
 	shut := s.State.gone()
 	for _, g := range s.groups() {
-		if !shut[g] {
+		if !shut[g] || s.anew {
 			list = append(list, s.group(g))
 		}
 	}

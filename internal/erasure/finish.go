@@ -74,6 +74,12 @@ func (p *Process) plan(ctx context.Context, items []Item) (work []underway, of [
 			p.solved(it)
 			continue
 		}
+		if stopped, err := p.stopped(ctx, it, &e); err != nil || stopped {
+			if err != nil {
+				p.trouble(ctx, it, err)
+			}
+			continue
+		}
 		d, err := p.destruction(ctx, cat, it, &e)
 		if err != nil {
 			p.trouble(ctx, it, err)
@@ -82,6 +88,20 @@ func (p *Process) plan(ctx context.Context, items []Item) (work []underway, of [
 		work, of = append(work, underway{Item: it, erasure: e}), append(of, d)
 	}
 	return work, of, nil
+}
+
+// stopped takes the start back when a hold for a group of people had been
+// placed before it: such holds lie in another stream, so that one may be seen
+// only now.
+func (p *Process) stopped(ctx context.Context, it Item, e *subject.Erasure) (bool, error) {
+	late, err := p.Ledger.LateHold(ctx, it.Token, e)
+	if err != nil || !late {
+		return false, err
+	}
+	if _, err := p.Ledger.StopErasure(ctx, p.request("stop", it), it.Token, it.Erasure); err != nil {
+		return false, fmt.Errorf("stopping it for a hold: %w", err)
+	}
+	return true, nil
 }
 
 // destruction names the keys that go: those that the start names, and what a

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lethe/domain"
+	"lethe/domain/operations"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 	"lethe/internal/keyring"
@@ -330,4 +331,34 @@ func TestPitfall06WritersRaceAnErasure(t *testing.T) {
 	for value := range w.read(a) {
 		require.NotContains(t, value, "@")
 	}
+}
+
+// A hold for a group of people that was placed just before the start, in its
+// own stream, and was not seen by it: nothing is destroyed.
+func TestAGroupHoldFromBeforeTheStart(t *testing.T) {
+	w := newWorld(t)
+	a := w.register("ada@example.org")
+	it := w.order(a, subject.OrderErasure{Scope: all})
+	place := func() {
+		_, err := w.Ledger.Operate(ctx, w.req(), operations.PlaceGroupHold{Officer: true, GroupHoldPlaced: operations.GroupHoldPlaced{
+			Hold: domain.ID{7}, Group: "identity", Purpose: "invoicing", People: operations.Everyone,
+			Review: time.Now().AddDate(1, 0, 0), Authority: personal.Of("court"),
+		}})
+		require.NoError(t, err)
+	}
+	w.crash = func(point string) error {
+		if point == "started" {
+			return errCrash
+		}
+		return nil
+	}
+	place()
+	_, err := w.Round(ctx)
+	require.ErrorIs(t, err, errCrash)
+	w.again()
+	w.settleAll()
+	e := w.erasure(it)
+	require.Equal(t, subject.IsCompleted, e.State, "the rest goes")
+	require.True(t, w.read(a)["name=Ada Lovelace"], "held")
+	require.Equal(t, 1, w.count(a, "HoldPlaced"), "the hold is on the record itself")
 }

@@ -12,10 +12,17 @@ import (
 )
 
 // erasureEnv is what erasures are weighed with, besides the record.
-func (l *Ledger) erasureEnv(ctx context.Context, linked []domain.Token) (env subject.Env, err error) {
+func (l *Ledger) erasureEnv(ctx context.Context, token domain.Token, linked []domain.Token) (env subject.Env, err error) {
 	env.Now, env.EvidenceRetention = l.Now(), l.evidence
 	if env.Catalogue, err = l.Catalogue(ctx); err != nil {
 		return env, unavailable(err)
+	}
+	for _, one := range append([]domain.Token{token}, linked...) {
+		wide, err := l.HoldsOn(ctx, one)
+		if err != nil {
+			return env, unavailable(err)
+		}
+		env.Outside = append(env.Outside, wide...)
 	}
 	for _, other := range linked {
 		s, err := l.Subject(ctx, other)
@@ -41,7 +48,7 @@ func (l *Ledger) WeighErasure(
 	if s == nil {
 		return nil, domain.NotFound("subject.unknown", "subject", "there is no such record: check the token")
 	}
-	env, err := l.erasureEnv(ctx, linked)
+	env, err := l.erasureEnv(ctx, token, linked)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +58,7 @@ func (l *Ledger) WeighErasure(
 // OrderErasure decides an erasure. From then on the groups that go whole are
 // closed.
 func (l *Ledger) OrderErasure(ctx context.Context, req Request, token domain.Token, c subject.OrderErasure) (Outcome, error) {
-	env, err := l.erasureEnv(ctx, c.Linked)
+	env, err := l.erasureEnv(ctx, token, c.Linked)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -106,7 +113,7 @@ func (l *Ledger) weighing(ctx context.Context, token domain.Token, id domain.ID)
 	if e.Ordered.Of != "" {
 		others = []domain.Token{e.Ordered.Of}
 	}
-	env, err := l.erasureEnv(ctx, others)
+	env, err := l.erasureEnv(ctx, token, others)
 	return s, env, err
 }
 
@@ -131,6 +138,44 @@ func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Tok
 		}
 	}
 	return Outcome{}, domain.Conflict("stream.contended", "", "others keep changing this record: try again")
+}
+
+// LateHold reports whether a hold for a group of people that was placed before
+// the erasure started, and was not seen then, binds what it would destroy. It
+// must be asked before anything is destroyed.
+func (l *Ledger) LateHold(ctx context.Context, token domain.Token, e *subject.Erasure) (bool, error) {
+	state, err := l.Operations(ctx)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	for _, one := range append([]domain.Token{token}, e.Started.Linked...) {
+		wide, err := l.HoldsOn(ctx, one)
+		if err != nil {
+			return false, unavailable(err)
+		}
+		for _, h := range wide {
+			placed, ok := state.GroupHold(h.Hold)
+			if ok && placed.Position < e.StartedAt.Position && goes(e.Started.Groups, h.Group) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+func goes(groups []subject.Weighed, group domain.Name) bool {
+	return slices.ContainsFunc(groups, func(g subject.Weighed) bool {
+		return g.Group == group && (g.Outcome == subject.Erase || g.Outcome == subject.Trim)
+	})
+}
+
+// StopErasure takes the start of an erasure back for a late hold.
+func (l *Ledger) StopErasure(ctx context.Context, req Request, token domain.Token, id domain.ID) (Outcome, error) {
+	_, env, err := l.weighing(ctx, token, id)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return l.On(ctx, req, token, env, subject.StopErasure{Erasure: id})
 }
 
 // errTrimmed: another group must be trimmed than keys were made for.
