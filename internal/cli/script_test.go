@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -38,8 +39,15 @@ func run(ctx context.Context, args ...string) int {
 }
 
 func TestScripts(t *testing.T) {
+	dir, files := "testdata", []string(nil)
+	if testing.Short() { // the ones in which the most goes on at once, for the race detector
+		dir = ""
+		for _, name := range []string{"server", "import", "demo", "erase", "bundle"} {
+			files = append(files, filepath.Join("testdata", name+".txtar"))
+		}
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: dir, Files: files, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Vars = without(env.Vars, "LETHE_") // settings of who runs the tests
 			env.Setenv("TMPDIR", env.WorkDir)
