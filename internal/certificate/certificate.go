@@ -90,7 +90,7 @@ type Kept struct {
 	Rule    string `json:"rule"`
 	Article string `json:"article"`
 	DPV     string `json:"dpv,omitempty"`
-	Purpose string `json:"purpose,omitempty"` // that it is kept for, and for no other
+	Purpose string `json:"purpose,omitempty"` // that it is kept for; by an exception of 17(3), for no other
 	Until   string `json:"until,omitempty"`
 	Hold    string `json:"hold,omitempty"`
 }

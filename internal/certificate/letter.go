@@ -132,16 +132,7 @@ func erasedSection(p *phrases, t *Told) Section {
 func keptSection(p *phrases, t *Told) Section {
 	s := Section{Title: p.keptTitle}
 	for _, k := range t.Kept {
-		item := p.group(k.Group) + ": " + p.rule(k.Rule) + cited(p, t, ruleOf(k.Rule)) + "."
-		if k.Purpose != "" {
-			item += " " + fmt.Sprintf(p.keptFor, k.Purpose)
-		}
-		if k.Until.IsZero() {
-			item += " " + p.untilUnknown
-		} else {
-			item += " " + fmt.Sprintf(p.until, p.date(k.Until))
-		}
-		s.Items = append(s.Items, item)
+		s.Items = append(s.Items, keptItem(p, t, &k))
 	}
 	s.Text = []string{p.kept}
 	if len(t.Kept) == 0 {
@@ -149,6 +140,22 @@ func keptSection(p *phrases, t *Told) Section {
 	}
 	s.After = []string{p.keptFacts}
 	return s
+}
+
+func keptItem(p *phrases, t *Told, k *ToldKept) string {
+	rule := ruleOf(k.Rule)
+	item := p.group(k.Group) + ": " + p.rule(k.Rule) + cited(p, t, rule) + "."
+	switch {
+	case k.Purpose == "":
+	case rule.exception:
+		item += " " + fmt.Sprintf(p.keptFor, k.Purpose)
+	default:
+		item += " " + fmt.Sprintf(p.keptIn, k.Purpose)
+	}
+	if k.Until.IsZero() {
+		return item + " " + p.untilUnknown
+	}
+	return item + " " + fmt.Sprintf(p.until, p.date(k.Until))
 }
 
 func alsoSection(p *phrases, t *Told) Section {
@@ -186,7 +193,7 @@ func cited(p *phrases, t *Told, r rule) string {
 	if !t.GDPR || !ok {
 		return ""
 	}
-	return " (" + fmt.Sprintf(p.article, article) + ")"
+	return " (" + fmt.Sprintf(p.article, p.paragraphs(article)) + ")"
 }
 
 // block is the head of the letter: name and address.

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type phrases struct {
 	destroyed, deleted                         string // date
 	deadFrom, deadUnknown                      string // date
 	keptTitle, kept, keptNothing, keptFacts    string
-	keptFor                                    string // purpose
+	keptFor, keptIn                            string // purpose
 	until, untilUnknown                        string // date
 	alsoTitle, withdrawn, objected, marks      string
 	givenTitle, given, givenNobody, givenAfter string
@@ -28,6 +29,7 @@ type phrases struct {
 	openedFor                                  string            // a request by somebody else; date
 	grounds, rules, groups                     map[string]string
 	months                                     [12]string
+	paragraph, letter                          string // signs of a numbered paragraph and a lettered point; "" = brackets, as the law itself has them
 	dateForm                                   string // day, month, year
 }
 
@@ -61,6 +63,29 @@ func (p *phrases) group(name string) string {
 		return said
 	}
 	return name
+}
+
+// paragraphs writes the number of an article as the language has it: 17(3)(b)
+// is "17 Abs. 3 lit. b" in German.
+func (p *phrases) paragraphs(article string) string {
+	if p.paragraph == "" {
+		return article
+	}
+	var b strings.Builder
+	for i := 0; i < len(article); i++ {
+		end := strings.IndexByte(article[i:], ')')
+		if article[i] != '(' || end < 0 {
+			b.WriteByte(article[i])
+			continue
+		}
+		of, sign := article[i+1:i+end], p.letter
+		if of[0] >= '0' && of[0] <= '9' {
+			sign = p.paragraph
+		}
+		b.WriteString(" " + sign + " " + of)
+		i += end
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
 }
 
 func in(m map[string]string, name string) string {

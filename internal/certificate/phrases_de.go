@@ -23,6 +23,7 @@ func german() *phrases {
 		keptNothing:  "Von dem, was gelöscht werden sollte, bleibt nichts.",
 		keptFacts:    "Außerdem halten wir ohne Ihren Namen und Ihre Anschrift fest, dass und wann all dies geschehen ist, damit wir darüber Rechenschaft ablegen können.",
 		keptFor:      "Sie werden für den Zweck „%s“ aufbewahrt und für keinen anderen verwendet.",
+		keptIn:       "Der Zweck ist „%s“.",
 		until:        "Sie bleiben bis zum %s.",
 		untilUnknown: "Sie bleiben, solange dieser Grund besteht.",
 
@@ -36,7 +37,7 @@ func german() *phrases {
 		givenItem:   "%s: %s, zuletzt am %s", somebody: "eine Stelle, die unsere Aufzeichnungen nicht nennen",
 		givenAfter: "Was diese Stellen haben, ist damit nicht gelöscht. Sie können sich an sie wenden, und an uns, wenn Sie mehr darüber wissen möchten.",
 
-		article:       "Artikel %s DSGVO",
+		article: "Artikel %s DSGVO", paragraph: "Abs.", letter: "lit.",
 		complainTitle: "Wenn Sie nicht einverstanden sind",
 		complainGDPR: []string{
 			"Sie können uns schreiben. Sie können sich auch bei einer Datenschutz-Aufsichtsbehörde beschweren, insbesondere dort, wo Sie wohnen, wo Sie arbeiten oder wo Ihrer Ansicht nach das Recht verletzt wurde (Artikel 77 DSGVO).",
@@ -66,7 +67,7 @@ func german() *phrases {
 			"duty":               "eine Pflicht verlangt, dass wir sie aufbewahren",
 			"evidence":           "sie zeigen, dass und wann Sie eingewilligt und widerrufen haben, und können bis zur Verjährung von Ansprüchen gebraucht werden",
 		},
-		groups: map[string]string{"evidence": "Nachweise Ihrer Entscheidungen", "record": "woher Ihr Datensatz kam"},
+		groups: map[string]string{"evidence": "Nachweise Ihrer Entscheidungen", "record": "Angaben zur Herkunft Ihres Datensatzes"},
 		months: [12]string{
 			"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember",
 		},

@@ -4,24 +4,27 @@ import "cmp"
 
 // rule is what the law calls a reason to erase or to keep. DPV is the term of
 // the Data Privacy Vocabulary's GDPR extension, where it has one.
-type rule struct{ article, dpv string }
+type rule struct {
+	article, dpv string
+	exception    bool // of 17(3): kept for the purpose that it is for and no other
+}
 
 // groundOf is a ground of GDPR 17(1).
 func groundOf(ground string) rule {
 	const dpv = "eu-gdpr:JustificationA17"
 	switch ground {
 	case "no_longer_necessary":
-		return rule{"GDPR 17(1)(a)", dpv + "NonNecessity"}
+		return rule{article: "GDPR 17(1)(a)", dpv: dpv + "NonNecessity"}
 	case "consent_withdrawn":
-		return rule{"GDPR 17(1)(b)", dpv + "NoLegalBasis"}
+		return rule{article: "GDPR 17(1)(b)", dpv: dpv + "NoLegalBasis"}
 	case "objected":
-		return rule{"GDPR 17(1)(c)", dpv + "ObjectA21"}
+		return rule{article: "GDPR 17(1)(c)", dpv: dpv + "ObjectA21"}
 	case "unlawful":
-		return rule{"GDPR 17(1)(d)", dpv + "UnlawfulProcessing"}
+		return rule{article: "GDPR 17(1)(d)", dpv: dpv + "UnlawfulProcessing"}
 	case "legal_duty":
-		return rule{"GDPR 17(1)(e)", dpv + "LegalErasure"}
+		return rule{article: "GDPR 17(1)(e)", dpv: dpv + "LegalErasure"}
 	case "child_service":
-		return rule{"GDPR 17(1)(f)", dpv + "ChildData"}
+		return rule{article: "GDPR 17(1)(f)", dpv: dpv + "ChildData"}
 	}
 	return rule{article: "GDPR 17(1)"}
 }
@@ -42,15 +45,15 @@ func ruleOf(name string) rule {
 	case "restricted":
 		return rule{article: "GDPR 18(1)(b), (c)"}
 	case "legal_obligation":
-		return rule{"GDPR 17(3)(b)", dpv + "LegallyRequired"}
+		return rule{"GDPR 17(3)(b)", dpv + "LegallyRequired", true}
 	case "public_task":
-		return rule{"GDPR 17(3)(b)", dpv + "OfficialAuthority"}
+		return rule{"GDPR 17(3)(b)", dpv + "OfficialAuthority", true}
 	case "hold", "legal_claims":
-		return rule{"GDPR 17(3)(e)", dpv + "LegalClaims"}
+		return rule{"GDPR 17(3)(e)", dpv + "LegalClaims", true}
 	case "evidence":
-		return rule{"GDPR 7(1), 17(3)(e)", dpv + "LegalClaims"}
+		return rule{"GDPR 7(1), 17(3)(e)", dpv + "LegalClaims", true}
 	}
-	return rule{article: "GDPR 17(3)"}
+	return rule{article: "GDPR 17(3)", exception: true}
 }
 
 // weaker is the guarantee that promises less; "" promises nothing yet.
