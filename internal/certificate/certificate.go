@@ -61,7 +61,7 @@ type Record struct {
 // ErasedGroup is a retention group of which something went.
 type ErasedGroup struct {
 	Group   string   `json:"group"`
-	Extent  string   `json:"extent"`           // whole, values, superseded
+	Extent  string   `json:"extent"`           // whole, values, superseded, so_far
 	Values  []string `json:"values,omitempty"` // "phone", "phone#1": which went, when Extent is values
 	Ground  string   `json:"ground"`
 	Article string   `json:"article"`
@@ -73,6 +73,7 @@ const (
 	Whole      = "whole"
 	Values     = "values"
 	Superseded = "superseded" // values that had been replaced or removed
+	SoFar      = "so_far"     // of evidence: what was recorded up to then
 )
 
 // Key is one key that is gone.

@@ -229,6 +229,9 @@ func (r *Record) weighed(g *weighed) error {
 		if g.Outcome == outcomeTrim {
 			d.Extent = Superseded
 		}
+		if g.Outcome == outcomeTrim && g.Group == evidenceGroup {
+			d.Extent = SoFar
+		}
 		for _, v := range g.Values {
 			d.Extent, d.Values = Values, append(d.Values, v.String())
 		}

@@ -38,6 +38,10 @@ const (
 	outcomeRefuse = "refuse"
 )
 
+// evidenceGroup is the retention group of what shows that decisions were
+// lawful. It goes on when it is trimmed: what goes was recorded so far.
+const evidenceGroup = "evidence"
+
 type valueRef struct {
 	Field string `json:"field"`
 	Slot  uint16 `json:"slot"`

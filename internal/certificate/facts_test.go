@@ -33,6 +33,7 @@ func TestFactsAreTheLedgers(t *testing.T) {
 		{Group: "contact", Outcome: subject.Erase, Ground: subject.ConsentGone},
 		{Group: "orders", Outcome: subject.Trim, Ground: subject.NotNecessary, Rule: subject.KeptByLaw, Purpose: "accounting", Until: at, Values: []subject.ValueRef{{Field: "invoice"}, {Field: "note", Slot: 3}}},
 		{Group: "old", Outcome: subject.Trim, Ground: subject.NotNecessary},
+		{Group: domain.EvidenceGroup, Outcome: subject.Trim, Ground: subject.NotNecessary},
 		{Group: "claims", Outcome: subject.Keep, Rule: subject.KeptByHold, Purpose: "claims", Hold: hold},
 		{Group: "service", Outcome: subject.Refuse, Rule: subject.ContractRuns, Purpose: "service"},
 	}
@@ -61,6 +62,7 @@ func TestFactsAreTheLedgers(t *testing.T) {
 			{Group: "contact", Extent: Whole, Ground: "consent_withdrawn", Article: "GDPR 17(1)(b)", DPV: "eu-gdpr:JustificationA17NoLegalBasis"},
 			{Group: "orders", Extent: Values, Values: []string{"invoice", "note#3"}, Ground: "no_longer_necessary", Article: "GDPR 17(1)(a)", DPV: "eu-gdpr:JustificationA17NonNecessity"},
 			{Group: "old", Extent: Superseded, Ground: "no_longer_necessary", Article: "GDPR 17(1)(a)", DPV: "eu-gdpr:JustificationA17NonNecessity"},
+			{Group: "evidence", Extent: SoFar, Ground: "no_longer_necessary", Article: "GDPR 17(1)(a)", DPV: "eu-gdpr:JustificationA17NonNecessity"},
 		},
 		Keys: []Key{
 			{Group: "contact", Generation: 7, Key: key.String(), Fingerprint: domain.Digest{0xab}.String(), At: then},
@@ -77,7 +79,7 @@ func TestFactsAreTheLedgers(t *testing.T) {
 
 	c, r = Certificate{}, Record{}
 	tell(&subject.ErasureOrdered{Erasure: erasure, Cause: subject.OnDecision, Groups: groups[:1], By: subject.Controller})
-	tell(&subject.ErasureStopped{Erasure: erasure, Groups: groups[3:]})
+	tell(&subject.ErasureStopped{Erasure: erasure, Groups: groups[4:]})
 	require.Equal(t, NothingErased, r.Outcome)
 	require.Len(t, r.Kept, 2)
 	require.Error(t, c.tell(&r, factsOf(t, &subject.ErasureStarted{Erasure: erasure})), "stopped")

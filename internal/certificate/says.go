@@ -67,6 +67,8 @@ func extentSays(d ErasedGroup) string {
 		return "everything"
 	case Superseded:
 		return "values that had been replaced or removed"
+	case SoFar:
+		return "what was recorded up to then"
 	}
 	return list(d.Values)
 }

@@ -28,7 +28,7 @@ func (r ErasureRef) Valid() bool {
 // ErasurePath names an erasure of a person.
 type ErasurePath struct {
 	Token domain.Token `path:"token" doc:"The person's pseudonym"`
-	ID    ErasureRef   `path:"id" doc:"The erasure's ID, or latest: the newest one that has ended"`
+	ID    ErasureRef   `path:"erasure" doc:"The erasure's ID, or latest: the newest one that has ended"`
 }
 
 // document is an answer that is kept or sent as it is.
@@ -67,24 +67,24 @@ func (c *call) asPage(format string) bool {
 
 func (s *API) certificateRoutes() {
 	handle(s, route{
-		method: http.MethodGet, path: "/subjects/{token}/erasure/{id}/letter", tag: tagRights, summary: "Write letter about erasure", action: auth.WriteLetter,
+		method: http.MethodGet, path: "/subjects/{token}/erasure/{erasure}/letter", tag: tagRights, summary: "Write letter about erasure", action: auth.WriteLetter,
 		about: "The letter to the person about an erasure that has ended: what was erased, what stays, why and until when, who had received " +
 			"data before, and how to complain (GDPR 12(3), 12(4)). It has the controller's contacts and no value of the person, nor the " +
 			"record's token: whoever sends it addresses it. Text, or a page to print with `format=html` or `Accept: text/html`. The access is recorded.",
 	}, s.letter)
-	s.documentBody("/subjects/{token}/erasure/{id}/letter", http.MethodGet, "text/plain", &huma.Schema{Type: huma.TypeString})
+	s.documentBody("/subjects/{token}/erasure/{erasure}/letter", http.MethodGet, "text/plain", &huma.Schema{Type: huma.TypeString})
 	if s.Seal == nil {
 		return
 	}
 	handle(s, route{
-		method: http.MethodGet, path: "/subjects/{token}/erasure/{id}/certificate", tag: tagRights, summary: "Make certificate of erasure", action: auth.CertifyErasure,
+		method: http.MethodGet, path: "/subjects/{token}/erasure/{erasure}/certificate", tag: tagRights, summary: "Make certificate of erasure", action: auth.CertifyErasure,
 		about: "The certificate of an erasure that was completed, over all records of the person that went along: which retention groups went, " +
 			"under which keys, when; what stays, by which rule and until when; which places confirmed, with which guarantee; from when on no backup " +
 			"can revive it; what had been handed over before. It proves the erasure's events and is signed by the log: `lethe-verify certificate` " +
 			"checks it anywhere. JSON, or a page to print with `format=html` or `Accept: text/html`. The access is recorded.\n\n" +
 			"An erasure that is not completed has none: 409 says what it waits for.",
 	}, s.certificate)
-	s.documentBody("/subjects/{token}/erasure/{id}/certificate", http.MethodGet, "application/json", &huma.Schema{Type: huma.TypeObject})
+	s.documentBody("/subjects/{token}/erasure/{erasure}/certificate", http.MethodGet, "application/json", &huma.Schema{Type: huma.TypeObject})
 }
 
 func (s *API) certificate(ctx context.Context, c *call, in *struct {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -26,7 +27,7 @@ type erasedRecord struct {
 	events []*domain.Recorded
 }
 
-var errNoErasure = domain.NotFound("erasure.unknown", "id", "there is no such erasure of this person; latest is the newest one that has ended")
+var errNoErasure = domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this person; latest is the newest one that has ended")
 
 // erasing finds an erasure. It has ended on each of its records.
 func (s *API) erasing(ctx context.Context, at *ErasurePath) (*erasing, error) {
@@ -87,19 +88,27 @@ func (e *erasing) add(ctx context.Context, token domain.Token, id domain.ID) err
 	case !ok || of.Ordered == nil:
 		return nil
 	case of.State == subject.IsOrdered:
-		return domain.Conflict("erasure.ordered", "id",
+		return domain.Conflict("erasure.ordered", "erasure",
 			"this erasure has not started: it may be called off until %s, and nothing is destroyed yet", of.Ordered.Due.UTC().Format("2006-01-02 15:04:05Z")).Citing("GDPR 17")
 	case of.State == subject.IsStarted:
-		return domain.Conflict("erasure.incomplete", "id",
-			"this erasure started at %s and is not complete: not every key is destroyed, or not every place has confirmed; it goes on by itself",
-			of.StartedAt.Recorded.UTC().Format("2006-01-02 15:04:05Z")).Citing("GDPR 17")
+		return e.incomplete(token, &of)
 	case of.State == subject.IsCancelled && first:
-		return domain.Conflict("erasure.cancelled", "id", "this erasure was called off: nothing was destroyed")
+		return domain.Conflict("erasure.cancelled", "erasure", "this erasure was called off: nothing was destroyed")
 	case of.State == subject.IsCancelled:
 		return nil
 	}
 	e.records = append(e.records, erasedRecord{Erasure: of, token: token, state: state, events: erasureEvents(state, id)})
 	return nil
+}
+
+// incomplete says what an erasure that has started waits for.
+func (e *erasing) incomplete(token domain.Token, of *subject.Erasure) error {
+	why := ""
+	if e.Erasures != nil {
+		why = e.Erasures.Trouble(token, of.ID)
+	}
+	return domain.Conflict("erasure.incomplete", "erasure", "this erasure started at %s and is not complete; it goes on by itself: %s",
+		of.StartedAt.Recorded.UTC().Format("2006-01-02 15:04:05Z"), cmp.Or(why, "not every key is destroyed yet, or not every place has confirmed")).Citing("GDPR 17")
 }
 
 // completed refuses an erasure that destroyed nothing.
@@ -109,7 +118,7 @@ func (e *erasing) completed() error {
 			return nil
 		}
 	}
-	return domain.Conflict("erasure.stopped", "id", "this erasure stopped: weighed again, nothing may go any more, and nothing was destroyed. The letter says why").Citing("GDPR 17(3)")
+	return domain.Conflict("erasure.stopped", "erasure", "this erasure stopped: weighed again, nothing may go any more, and nothing was destroyed. The letter says why").Citing("GDPR 17(3)")
 }
 
 // erasureEvents are those of one erasure, in their order.

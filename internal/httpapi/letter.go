@@ -136,6 +136,9 @@ func addGroup(t *certificate.Told, g *subject.Weighed, held []string) {
 	if g.Outcome == subject.Trim {
 		told.Extent, told.Fields = certificate.Superseded, nil
 	}
+	if g.Group == domain.EvidenceGroup {
+		told.Extent, told.Fields = certificate.SoFar, nil
+	}
 	for _, v := range g.Values {
 		told.Extent, told.Fields = certificate.Values, union(told.Fields, []string{string(v.Field)})
 	}
