@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -181,7 +182,7 @@ func givenSection(p *phrases, t *Told) Section {
 		if name == "" {
 			name = p.somebody
 		}
-		s.Items = append(s.Items, fmt.Sprintf(p.givenItem, name, strings.Join(r.Fields, ", "), p.date(r.Last)))
+		s.Items = append(s.Items, fmt.Sprintf(p.givenItem, printed(name), strings.Join(r.Fields, ", "), p.date(r.Last)))
 	}
 	s.After = []string{p.givenAfter}
 	return s
@@ -194,6 +195,16 @@ func cited(p *phrases, t *Told, r rule) string {
 		return ""
 	}
 	return " (" + fmt.Sprintf(p.article, p.paragraphs(article)) + ")"
+}
+
+// printed takes out of a name or address what no letter has.
+func printed(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 // block is the head of the letter: name and address.
@@ -217,7 +228,7 @@ func (c Contact) lines(p *phrases) []string {
 func textLines(text string) (lines []string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
+			lines = append(lines, printed(line))
 		}
 	}
 	return lines

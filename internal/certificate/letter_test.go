@@ -101,6 +101,10 @@ func TestWhatALetterDoesNotSay(t *testing.T) {
 	require.Contains(t, text(func(in *Told) { in.BySubject = false }), "asked on your behalf")
 	require.Contains(t, text(func(in *Told) { in.Recipients = nil }), "to nobody outside")
 	require.Contains(t, text(func(in *Told) { in.Kept = nil }), "nothing stays")
+	odd := text(func(in *Told) { in.Controllers[0].Name, in.Recipients[0].Name = "Acme\x1b[2J\u202e", "x\x07\xff" })
+	for _, bad := range []string{"\x1b", "\u202e", "\x07", "\xff"} {
+		require.NotContains(t, odd, bad)
+	}
 }
 
 // Both languages say everything that there is to say.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"html/template"
@@ -34,7 +35,11 @@ func Page(c *Certificate) ([]byte, error) {
 	}
 	sum := sha256.Sum256(text)
 	var b bytes.Buffer
-	if err := t.Execute(&b, page{Certificate: c, SHA256: hex.EncodeToString(sum[:]), Bytes: len(text), Signers: signers(c.Signature)}); err != nil {
+	p := page{
+		Certificate: c, SHA256: hex.EncodeToString(sum[:]), Bytes: len(text), Signers: signers(c.Signature),
+		Data: template.URL("data:application/json;base64," + base64.StdEncoding.EncodeToString(text)), //nolint:gosec // made here
+	}
+	if err := t.Execute(&b, p); err != nil {
 		return nil, fmt.Errorf("writing the certificate's page: %w", err)
 	}
 	return b.Bytes(), nil
@@ -44,7 +49,8 @@ type page struct {
 	*Certificate
 	SHA256  string // of the certificate's text
 	Bytes   int
-	Signers []string // keys that signed it; whether they hold is not for the page to say
+	Signers []string     // keys that signed it; whether they hold is not for the page to say
+	Data    template.URL // the certificate's text: whoever has the page has it too
 }
 
 // Title is the record's place in the certificate.

@@ -26,8 +26,8 @@ type ended struct {
 }
 
 type eraseCertificateCmd struct {
-	ended  `embed:""`
-	Format string `name:"format" default:"json" placeholder:"FORMAT" help:"json, which is signed, or html, a page of it to print."`
+	ended `embed:""`
+	Page  string `name:"page" placeholder:"FILE" help:"Also write the page of it, to read and print, to a new file (0600)."`
 }
 
 // Help is shown by --help.
@@ -39,39 +39,30 @@ It has the record's token. Whoever gets it together with the person's name can t
 Examples:
 
     lethe erase certificate TOKEN -o erasure.json
-    lethe erase certificate TOKEN ERASURE --format html -o erasure.html
+    lethe erase certificate TOKEN ERASURE -o erasure.json --page erasure.html
     lethe-verify certificate erasure.json --key log.vkey --page erasure.html`
 }
 
 func (c *eraseCertificateCmd) Run(ctx context.Context, s *shell) error {
-	if c.Format != "json" && c.Format != "html" {
-		return usage("--format is json or html")
-	}
-	if c.Format == "html" && s.root.JSON {
-		return usage("--json prints the certificate, --format html the page of it: choose one")
-	}
-	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure", c.Erasure, "certificate"), query: url.Values{"format": {c.Format}}})
+	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure", c.Erasure, "certificate"), query: url.Values{"format": {"json"}}})
 	if err != nil {
 		return err
 	}
-	if c.Format == "html" {
-		return c.put(s, a.body, nil, "the page of a certificate of erasure")
+	if err := plain(a.body); err != nil {
+		return err
 	}
 	r, err := bundle.VerifyCertificate(ctx, a.body, nil, bundle.Trust{})
 	if err != nil {
 		return fmt.Errorf("checking the certificate: %w", err)
 	}
 	if len(r.Findings) > 0 {
-		return &problem{Code: "certificate.broken", Detail: "what came is not a whole certificate, and was not kept: ask again"}
+		return errBrokenCertificate
 	}
-	if c.Out == "" || s.root.JSON {
-		return c.put(s, a.body, a.body, "")
+	if err := c.give(s, a.body, r.Erasure); err != nil || c.Out == "" || s.root.JSON {
+		return err
 	}
 	keys, err := s.keysAt(ctx, r.Origin, r.Size)
 	if err != nil {
-		return err
-	}
-	if err := c.put(s, a.body, nil, certified(r.Erasure)); err != nil {
 		return err
 	}
 	p := &page{}
@@ -80,6 +71,55 @@ func (c *eraseCertificateCmd) Run(ctx context.Context, s *shell) error {
 		p.line("  lethe-verify certificate %s --key %s", printable(c.Out), printable(k))
 	}
 	return p.writeTo(s.process.Stdout)
+}
+
+// give writes the certificate, and its page.
+func (c *eraseCertificateCmd) give(s *shell, text []byte, e *bundle.Erasure) error {
+	var err error
+	if c.Out == "" && s.root.JSON { // it is JSON, in the one form that counts
+		_, err = s.process.Stdout.Write(text)
+	} else {
+		err = c.put(s, text, e, certified(e))
+	}
+	if err != nil {
+		return err
+	}
+	return c.writePage(text)
+}
+
+// writePage makes the page of a certificate, which is the same for everybody
+// who has the certificate.
+func (c *eraseCertificateCmd) writePage(text []byte) error {
+	if c.Page == "" {
+		return nil
+	}
+	cert, err := certificate.Parse(text)
+	if err != nil {
+		return err
+	}
+	html, err := certificate.Page(cert)
+	if err != nil {
+		return err
+	}
+	file, err := newOutFile(c.Page, c.Force)
+	if err != nil {
+		return err
+	}
+	defer file.discard()
+	if _, err := file.Write(html); err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	return file.keep()
+}
+
+var errBrokenCertificate = &problem{Code: "certificate.broken", Detail: "what came is not a whole certificate, and was not kept: ask again"}
+
+// plain refuses a text that could steer a terminal.
+func plain(text []byte) error {
+	if s := strings.ReplaceAll(string(text), "\n", ""); s != printable(s) {
+		return &problem{Code: "answer.broken", Detail: "what came is no plain text, and was not kept"}
+	}
+	return nil
 }
 
 // certified is a certificate in a line.
@@ -117,6 +157,9 @@ func (c *eraseLetterCmd) Run(ctx context.Context, s *shell) error {
 	q := url.Values{"language": {c.Language}, "format": {c.Format}}
 	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure", c.Erasure, "letter"), query: q})
 	if err != nil {
+		return err
+	}
+	if err := plain(a.body); err != nil {
 		return err
 	}
 	said := struct {
