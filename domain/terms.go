@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/hex"
 	"regexp"
+	"strings"
 )
 
 // The closed schema. Facts and metadata are built of these types, numbers,
@@ -80,6 +81,13 @@ func (p Place) Country() string {
 		return ""
 	}
 	return string(p[:2])
+}
+
+// UnderGDPR reports whether the GDPR, or its UK form, is the law of the place.
+func (p Place) UnderGDPR() bool {
+	const places = "AT BE BG CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
+	c := p.Country()
+	return c != "" && strings.Contains(places, c)
 }
 
 // Currency is an ISO 4217 code.

@@ -47,11 +47,12 @@ const (
 	Receipt  Door = "receipt"
 	Export   Door = "export"
 	Evidence Door = "evidence" // what opens single values was handed over, beside their proof
+	Erasure  Door = "erasure"  // the certificate of an erasure, or the letter about it: no value is opened
 )
 
 // Valid reports whether d is a known kind of request.
 func (d Door) Valid() bool {
-	return slices.Contains([]Door{Read, Lookup, List, History, Receipt, Export, Evidence}, d)
+	return slices.Contains([]Door{Read, Lookup, List, History, Receipt, Export, Evidence, Erasure}, d)
 }
 
 // Reason is why an access was denied: a controlled list.

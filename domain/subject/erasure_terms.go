@@ -92,7 +92,7 @@ type Guarantee string
 // Guarantees.
 const (
 	Destroyed     Guarantee = "destroyed"       // overwritten in every file that it controls
-	PurgePending  Guarantee = "purge-scheduled" // gone when the store's own schedule says
+	PurgePending  Guarantee = "purge_scheduled" // gone when the store's own schedule says
 	GuaranteeNone Guarantee = "unknown"
 )
 

@@ -64,6 +64,8 @@ const (
 	VerifyLedger   Action = "verify the whole ledger"
 	MakeBundle     Action = "make evidence bundles"
 	EraseData      Action = "order or cancel an erasure"
+	CertifyErasure Action = "make certificates of erasure"
+	WriteLetter    Action = "write the letter about an erasure"
 )
 
 var allowed = map[Action][]principal.Role{
@@ -88,6 +90,8 @@ var allowed = map[Action][]principal.Role{
 	VerifyLedger:   {principal.Admin, principal.Officer, principal.Auditor},
 	MakeBundle:     {principal.Officer, principal.Auditor},
 	EraseData:      {principal.Officer, principal.Operator},
+	CertifyErasure: {principal.Officer, principal.Auditor},
+	WriteLetter:    {principal.Officer, principal.Operator, principal.Service},
 }
 
 // RolesFor lists the roles that an action is allowed to, for documentation.

@@ -18,8 +18,9 @@ type tree struct {
 
 // anchor finds out whether somebody whom the caller trusts vouches for the
 // tree: its own signatures do, or those of a newer tree that it is part of.
-// The error says that something could not be read.
-func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
+// vouched names the keys whose signatures under it are vouched for. The error
+// says that something could not be read.
+func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (anchored bool, vouched []string, err error) {
 	by, own := []string(nil), error(nil)
 	if t.named() {
 		by, own = t.open(tr.signed, tr.own)
@@ -40,7 +41,7 @@ func anchor(ctx context.Context, tr tree, t *Trust, r *Report) (bool, error) {
 	default:
 		r.skip(CheckTrust, "no key, policy or checkpoint was given: it is signed by a key that nobody vouched for here")
 	}
-	return t.named() && own == nil || part, broken
+	return t.named() && own == nil || part, by, broken
 }
 
 // unverified says which signatures nobody here could check.

@@ -48,7 +48,7 @@ func VerifyProof(ctx context.Context, text []byte, t Trust) (*Report, error) {
 	r.tree(cp)
 	r.Entry = entryOf(&l)
 	r.close(CheckForm, "a C2SP tlog-proof with the entry")
-	anchored, broken := anchor(ctx, tree{signed: p.Checkpoint, cp: cp}, &t, r)
+	anchored, _, broken := anchor(ctx, tree{signed: p.Checkpoint, cp: cp}, &t, r)
 	if err := tlog.VerifyInclusion(p.Path, cp.Size, cp.Root, p.Index, leaf.Hash(p.Extra)); err != nil {
 		r.find(CheckInclusion, where, err.Error(), "the entry, the proof or the checkpoint was altered: this event is not shown to be in history")
 	}
@@ -65,7 +65,7 @@ func (r *Report) end() *Report {
 			r.close(check, "")
 		}
 	}
-	r.skip(CheckInclusion, "the proof could not be read")
+	r.skip(CheckInclusion, "what is before it could not be read")
 	r.settle(false, nil)
 	return r
 }

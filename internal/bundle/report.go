@@ -29,6 +29,7 @@ const (
 	CheckOrder      = "order"      // revisions without a gap, in the order of recording, up to the time that was asked for
 	CheckDerived    = "derived"    // manifest, proofs and summary are what the rest gives
 	CheckEntries    = "entries"    // the stream has no other entry in the tree
+	CheckSignature  = "signature"  // of a certificate: by the keys of the log that count at its size
 )
 
 // State is how a check went.
@@ -62,7 +63,7 @@ const maxFindings = 200
 // Report is what a verification found out. Times are UTC.
 type Report struct {
 	Outcome  Outcome   `json:"outcome"`
-	Kind     string    `json:"kind"` // "bundle" or "proof"
+	Kind     string    `json:"kind"` // "bundle", "proof" or "certificate"
 	Origin   string    `json:"origin,omitzero"`
 	Size     int64     `json:"size"` // of the tree that the checkpoint signs: N
 	Root     string    `json:"root,omitzero"`
@@ -71,10 +72,11 @@ type Report struct {
 	AsOf     time.Time `json:"as_of,omitzero"`
 	// Statement is which of the two statements on completeness was checked.
 	Statement string    `json:"statement,omitzero"`
-	Entry     *Entry    `json:"entry,omitzero"` // of a proof
-	Events    int       `json:"events"`         // in the bundle
-	Disclosed int       `json:"disclosed"`      // values that were opened
-	Sealed    int       `json:"sealed"`         // values that are in the tree and not in the bundle
+	Entry     *Entry    `json:"entry,omitzero"`   // of a proof
+	Erasure   *Erasure  `json:"erasure,omitzero"` // of a certificate
+	Events    int       `json:"events"`           // in the bundle
+	Disclosed int       `json:"disclosed"`        // values that were opened
+	Sealed    int       `json:"sealed"`           // values that are in the tree and not in the bundle
 	Checks    []Check   `json:"checks"`
 	Findings  []Finding `json:"findings"`
 	Omitted   int       `json:"findings_omitted,omitzero"` // beyond those listed

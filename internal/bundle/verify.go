@@ -31,7 +31,7 @@ func Verify(ctx context.Context, zip []byte, t Trust) (*Report, error) {
 		return r, nil
 	}
 	r.close(CheckCheckpoint, "%s, size %d, signed as the log's own key list says", c.checkpoint.Origin, c.checkpoint.Size)
-	anchored, broken := anchor(ctx, tree{signed: c.in.Checkpoint, cp: c.checkpoint, own: c.keys, restarts: c.restarts()}, &t, r)
+	anchored, _, broken := anchor(ctx, tree{signed: c.in.Checkpoint, cp: c.checkpoint, own: c.keys, restarts: c.restarts()}, &t, r)
 	c.closeEvents(r)
 	if err := c.complete(ctx, &t, r); broken == nil {
 		broken = err

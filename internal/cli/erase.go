@@ -21,6 +21,8 @@ type eraseCmd struct {
 	List   eraseListCmd   `cmd:"" help:"List erasures of all people."`
 	Cancel eraseCancelCmd `cmd:"" help:"Call off an erasure that has not started."`
 	Reopen eraseReopenCmd `cmd:"" help:"Let a person who was erased be recorded anew."`
+
+	eraseDocuments `embed:""`
 }
 
 type eraseOrderCmd struct {

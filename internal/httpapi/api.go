@@ -45,6 +45,7 @@ func New(o Options) *API {
 	s.importRoutes()
 	s.proofRoutes()
 	s.bundleRoutes()
+	s.certificateRoutes()
 	s.logRoutes()
 	s.verifyRoutes()
 	s.describe()

@@ -19,6 +19,7 @@ type call struct {
 	body    domain.Digest // of method, path, query and body
 	ifMatch *uint64
 	none    string // If-None-Match
+	accept  string
 	route   string // the matched route, for logs and metrics
 	failure error  // of a 500, for the log
 }

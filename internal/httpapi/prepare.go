@@ -53,7 +53,7 @@ func (s *API) prepare(w http.ResponseWriter, r *http.Request, c *call, declared 
 	if err != nil {
 		return err
 	}
-	c.ifMatch, c.none = match, r.Header.Get("If-None-Match")
+	c.ifMatch, c.none, c.accept = match, r.Header.Get("If-None-Match"), r.Header.Get("Accept")
 	if declared.stream {
 		r.Body = http.MaxBytesReader(w, r.Body, s.Limits.MaxImport)
 		return nil

@@ -214,8 +214,7 @@ func (in *Input) basis() []string {
 // rights that the person has: by name where the GDPR or its UK form applies,
 // elsewhere as a class, since each law has its own.
 func rights(p domain.Place) []string {
-	const gdpr = "AT BE BG CY CZ DE DK EE ES FI FR GB GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
-	if c := p.Country(); c == "" || !strings.Contains(gdpr, c) {
+	if !p.UnderGDPR() {
 		return []string{"dpv:DataSubjectRight"}
 	}
 	return []string{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -48,8 +49,27 @@ func (l *Log) Recognise(ctx context.Context, signed []byte) (*Signed, error) {
 func (l *Log) KeyListAt(size int64) ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := tlog.KeyList{Origin: l.origin}
-	var signers []note.Signer
+	list, signers := l.keysAt(size)
+	return signAt(list.Text(), signers)
+}
+
+// Attest signs a statement that is no checkpoint by the keys that count at the
+// size of one, in the order of KeyListAt. The statement begins with "lethe ",
+// which no origin does, so that the note can never be taken for a checkpoint,
+// and is no key list. ErrNotOurs: no key counts.
+func (l *Log) Attest(size int64, statement string) ([]byte, error) {
+	if !strings.HasPrefix(statement, "lethe ") || strings.HasPrefix(statement, tlog.KeyListHeader) {
+		return nil, errors.New("signing a statement: it could be taken for what the log says of itself")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, signers := l.keysAt(size)
+	return signAt(statement, signers)
+}
+
+// keysAt is the log's key list as of a size, and the keys that count at it.
+func (l *Log) keysAt(size int64) (at tlog.KeyList, signers []note.Signer) {
+	at.Origin = l.origin
 	for _, k := range l.keys.list(l.origin).Keys {
 		if k.From > size {
 			continue
@@ -65,12 +85,16 @@ func (l *Log) KeyListAt(size int64) ([]byte, error) {
 			signers = append(signers, l.keys.signers[k.VKey])
 		}
 	}
+	return at, signers
+}
+
+func signAt(text string, signers []note.Signer) ([]byte, error) {
 	if len(signers) == 0 {
 		return nil, ErrNotOurs
 	}
-	signed, err := note.Sign(&note.Note{Text: at.Text()}, signers...)
+	signed, err := note.Sign(&note.Note{Text: text}, signers...)
 	if err != nil {
-		return nil, fmt.Errorf("signing the list of keys: %w", err)
+		return nil, fmt.Errorf("signing what the log says: %w", err)
 	}
 	return signed, nil
 }

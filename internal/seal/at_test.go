@@ -130,3 +130,44 @@ func TestADistrustBeforeTheNextCheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, l.Close(t.Context()))
 }
+
+// A statement is signed by the keys that count at a size, and can be neither a
+// checkpoint nor a key list.
+func TestAStatementIsSignedByTheKeysOfItsSize(t *testing.T) {
+	w := newWorld(t)
+	w.append(10)
+	l := w.open(w.options())
+	require.NoError(t, w.seal(l, 10))
+	first := l.Keys()[0]
+	const statement = "lethe something v1\nabc\n"
+	at10, err := l.Attest(10, statement)
+	require.NoError(t, err)
+	v, err := tlog.NewVerifier(first.VKey)
+	require.NoError(t, err)
+	n, err := tlog.OpenNote(at10, note.VerifierList(v))
+	require.NoError(t, err)
+	require.Equal(t, statement, n.Text)
+
+	_, _, err = l.RotateKey()
+	require.NoError(t, err)
+	w.append(10)
+	require.NoError(t, w.seal(l, 10))
+	again, err := l.Attest(10, statement)
+	require.NoError(t, err)
+	require.Equal(t, at10, again)
+	at20, err := l.Attest(20, statement)
+	require.NoError(t, err)
+	_, sigs, err := tlog.SplitNote(at20)
+	require.NoError(t, err)
+	require.Len(t, sigs, 2)
+	_, err = l.DistrustKey(first.ID, 5)
+	require.NoError(t, err)
+	_, err = l.Attest(10, statement)
+	require.ErrorIs(t, err, ErrNotOurs)
+	checkpoint := tlog.Checkpoint{Origin: l.Origin(), Size: 30}
+	for _, bad := range []string{checkpoint.Text(), (&tlog.KeyList{Origin: l.Origin()}).Text(), ""} {
+		_, err = l.Attest(20, bad)
+		require.ErrorContains(t, err, "could be taken for", bad)
+	}
+	require.NoError(t, l.Close(t.Context()))
+}

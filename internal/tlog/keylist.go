@@ -46,7 +46,8 @@ type KeyList struct {
 	Keys   []LogKey // at least one; the key names are the origin
 }
 
-const keyListHeader = "lethe log keys v1"
+// KeyListHeader is the first line of a key list.
+const KeyListHeader = "lethe log keys v1"
 
 // Errors of KeyList.Open.
 var (
@@ -60,7 +61,7 @@ var (
 //	<origin>
 //	<vkey> from <size> [until <size>] [distrusted <size>]     one or more
 func (k *KeyList) Text() string {
-	b := []byte(keyListHeader + "\n" + k.Origin + "\n")
+	b := []byte(KeyListHeader + "\n" + k.Origin + "\n")
 	for _, key := range k.Keys {
 		b = fmt.Appendf(b, "%s from %d", key.VKey, key.From)
 		if key.Until >= 0 {
@@ -87,9 +88,9 @@ func parseKeyList(text string) (*KeyList, error) {
 	if len(text) > MaxKeyList {
 		return nil, fmt.Errorf("%d bytes, more than %d", len(text), MaxKeyList)
 	}
-	rest, ok := strings.CutPrefix(text, keyListHeader+"\n")
+	rest, ok := strings.CutPrefix(text, KeyListHeader+"\n")
 	if !ok {
-		return nil, fmt.Errorf("line 1 is not %q", keyListHeader)
+		return nil, fmt.Errorf("line 1 is not %q", KeyListHeader)
 	}
 	k := &KeyList{}
 	if k.Origin, rest, ok = cutLine(rest); !ok {

@@ -12,12 +12,13 @@ const (
 	exitUnanchored = 4 // consistent in itself, but nobody vouched for the key
 )
 
-const usage = `Usage: lethe-verify FILE [flags]
+const usage = `Usage: lethe-verify [certificate] FILE [flags]
 
-Checks an evidence bundle (FILE.zip) or the proof of one event (FILE.tlog-proof)
-of a Lethe ledger, on a machine that has nothing else. It says of each check
-whether it was done, names everything that was altered, and says which of two
-statements holds:
+Checks an evidence bundle (FILE.zip), the certificate of an erasure (FILE.json)
+or the proof of one event (FILE.tlog-proof) of a Lethe ledger, on a machine that
+has nothing else. It says of each check whether it was done, and names everything
+that was altered. The word certificate before the file says what it must be. Of a
+bundle it says which of two statements holds:
 
   complete to revision n at checkpoint N     revisions 0 to n are there without a gap
   … the stream has no other entry            shown only by --tiles, a scan of all N entries
@@ -36,6 +37,7 @@ What to compare with:
   --tiles DIR|URL      the log's tiles: computes that proof, and scans the entries
   --tiles-token-file FILE
                        the token for entry tiles, which are for auditors only
+  --page FILE          the page that was printed of a certificate
 Output:
   --json               the report as JSON
   --version            the program's version
@@ -50,4 +52,5 @@ Examples:
   lethe-verify ada.zip --policy witnesses.policy --tiles /mnt/log
   lethe-verify ada.zip --key log.vkey --checkpoint today.txt --consistency proof.txt
   lethe-verify event.tlog-proof --key log.vkey --json
+  lethe-verify certificate erasure.json --key log.vkey --page erasure.html
 `

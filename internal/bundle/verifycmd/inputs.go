@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lethe/internal/bundle"
+	"lethe/internal/certificate"
 	"lethe/internal/tlog"
 	"lethe/internal/tlog/tileclient"
 )
@@ -31,10 +32,30 @@ func verify(ctx context.Context, o *options) (*bundle.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.certificate || certificate.Is(file) {
+		return o.verifyCertificate(ctx, file, trust)
+	}
+	if o.page != "" {
+		return nil, fmt.Errorf("%w: --page is for a certificate, which %s is not", errUsage, o.file)
+	}
 	if bundle.IsProof(file) {
 		return bundle.VerifyProof(ctx, file, trust)
 	}
 	return bundle.Verify(ctx, file, trust)
+}
+
+func (o *options) verifyCertificate(ctx context.Context, file []byte, trust bundle.Trust) (*bundle.Report, error) {
+	var page []byte
+	if o.page != "" {
+		var err error
+		if page, err = read(o.page, 2*certificate.MaxSize); err != nil {
+			return nil, err
+		}
+		if page == nil {
+			page = []byte{} // an empty page is not none
+		}
+	}
+	return bundle.VerifyCertificate(ctx, file, page, trust)
 }
 
 func (o *options) trust() (t bundle.Trust, err error) {

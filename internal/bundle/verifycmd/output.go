@@ -65,6 +65,9 @@ func human(file string, r *bundle.Report, failed error) string {
 	if e := r.Entry; e != nil {
 		p.entry(e)
 	}
+	if e := r.Erasure; e != nil {
+		p.erasure(e)
+	}
 	if r.Statement != "" {
 		p.row("statement", "%s", r.Statement)
 	}
@@ -81,6 +84,26 @@ func (p *page) entry(e *bundle.Entry) {
 	p.row("event", "%s", e.EventID)
 	p.row("times", "recorded %s, effective %s", e.Recorded, e.Effective)
 	p.row("hashes", "facts %s\nmetadata %s\n%s", e.FactsSHA256, e.MetaSHA256, number(e.Sealed, "sealed value"))
+}
+
+func (p *page) erasure(e *bundle.Erasure) {
+	p.row("erasure", "%s, completed %s", e.ID, e.Completed)
+	p.row("person", "%s", strings.Join(e.Tokens, ", "))
+	p.row("erased", "%s, under %s", either(e.Erased), number(e.Keys, "key"))
+	p.row("kept", "%s", either(e.Kept))
+	p.row("guarantee", "%s: attested for the copies that the operator controls", strings.ReplaceAll(e.Guarantee, "_", " "))
+	from := "from when on no backup of the keys can revive it is not known"
+	if e.DeadFrom != "" {
+		from = "no backup of the keys can revive it from " + e.DeadFrom + " on"
+	}
+	p.row("backups", "%s", from)
+}
+
+func either(names []string) string {
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
 }
 
 func (p *page) checks(r *bundle.Report) {

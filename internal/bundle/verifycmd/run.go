@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"lethe/internal/bundle"
+	"lethe/internal/certificate"
 )
 
 // Process is what the command gets from the system.
@@ -22,6 +23,8 @@ type Process struct {
 // options are the command line.
 type options struct {
 	file        string
+	certificate bool // it must be one
+	page        string
 	keys        list
 	policy      string
 	checkpoint  string
@@ -31,6 +34,10 @@ type options struct {
 	json        bool
 	version     bool
 }
+
+// wordCertificate before the file says what it must be. Without it, the file
+// says itself what it is.
+const wordCertificate = "certificate"
 
 // list is a flag that may be repeated.
 type list []string
@@ -54,7 +61,7 @@ func Run(ctx context.Context, p Process) int {
 	case err != nil:
 		return p.say(p.Stderr, "lethe-verify: "+clean(err.Error())+"\nTry `lethe-verify --help`.\n", exitUsage)
 	case o.version:
-		return p.say(p.Stdout, fmt.Sprintf("lethe-verify %s, %s, reads %s\n", p.Version, runtime.Version(), bundle.Format), exitVerified)
+		return p.say(p.Stdout, fmt.Sprintf("lethe-verify %s, %s, reads %s, %s\n", p.Version, runtime.Version(), bundle.Format, certificate.Format), exitVerified)
 	}
 	report, err := verify(ctx, o)
 	switch {
@@ -102,6 +109,7 @@ func parse(args []string) (*options, error) {
 	set.StringVar(&o.checkpoint, "checkpoint", "", "")
 	set.StringVar(&o.consistency, "consistency", "", "")
 	set.StringVar(&o.tiles, "tiles", "", "")
+	set.StringVar(&o.page, "page", "", "")
 	set.StringVar(&o.tokenFile, "tiles-token-file", "", "")
 	set.BoolVar(&o.json, "json", false, "")
 	set.BoolVar(&o.version, "version", false, "")
@@ -114,6 +122,9 @@ func parse(args []string) (*options, error) {
 			break
 		}
 		files, args = append(files, set.Arg(0)), set.Args()[1:]
+	}
+	if len(files) == 2 && files[0] == wordCertificate {
+		o.certificate, files = true, files[1:]
 	}
 	switch {
 	case o.version:

@@ -143,7 +143,7 @@ func TestWhatTheProgramLinks(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		"lethe/eventstore", // types that a leaf is made of
 		"lethe/internal/leaf", "lethe/internal/tlog", "lethe/internal/tlog/tileclient", "lethe/internal/part",
-		"lethe/internal/bundle", "lethe/internal/bundle/verifycmd", "lethe/cmd/lethe-verify",
+		"lethe/internal/certificate", "lethe/internal/bundle", "lethe/internal/bundle/verifycmd", "lethe/cmd/lethe-verify",
 	}, ours)
 	for _, p := range foreign {
 		require.True(t, strings.HasPrefix(p, "golang.org/x/mod/") || strings.HasPrefix(p, "github.com/cloudflare/circl/") || strings.HasPrefix(p, "golang.org/x/sys/"), p)
