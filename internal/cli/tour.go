@@ -16,7 +16,6 @@ import (
 	"lethe/internal/bundle"
 	"lethe/internal/httpapi"
 	"lethe/internal/starter"
-	"lethe/projections/customers"
 )
 
 // tour is the demo's story, told step by step. Everything in it goes through
@@ -37,7 +36,7 @@ const day = 24 * time.Hour
 func (c *demoCmd) tour(ctx context.Context, s *shell, r *running, begun time.Time) error {
 	t := &tour{shell: s, demo: c, running: r, start: time.Now().UTC().Truncate(day).Add(-90 * day)}
 	for _, step := range []func(context.Context) error{
-		t.catalogue, t.people, t.register, t.consent, t.read, t.denied, t.replay, t.many, t.prove,
+		t.catalogue, t.people, t.register, t.consent, t.read, t.denied, t.replay, t.many, t.prove, t.forget,
 	} {
 		t.page = &page{}
 		if err := step(ctx); err != nil {
@@ -300,22 +299,6 @@ func alteredProof(proof []byte) []byte {
 		b[at] = 'B'
 	}
 	return b
-}
-
-// some are the first imported people.
-func (t *tour) some(ctx context.Context) ([]domain.Token, error) {
-	views := t.running.app.Views
-	if err := views.WaitFor(ctx, customers.Name, t.running.app.Store.Stats().Head); err != nil {
-		return nil, err
-	}
-	list, err := customers.Queries{Source: views}.List(ctx, "", 100, customers.Filter{})
-	var tokens []domain.Token
-	for i := range list {
-		if string(list[i].Token) != t.ada {
-			tokens = append(tokens, list[i].Token)
-		}
-	}
-	return tokens, err
 }
 
 func (t *tour) goodbye(ctx context.Context, begun time.Time) error {
