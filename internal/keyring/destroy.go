@@ -315,10 +315,15 @@ func (k *Keyring) generation(c Compartment, generation uint32) (row keyRow, err 
 func (k *Keyring) insertLost(c *changes, info *KeyInfo) error {
 	row := keyRow{c: info.Compartment, generation: info.Generation, lifecycle: 1, fenced: true, id: info.ID, wrapped: []byte{}}
 	newest, err := k.newest(info.Compartment)
-	if err == nil {
-		row.lifecycle = newest.lifecycle
-	} else if !errors.Is(err, sql.ErrNoRows) {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		if info.Generation > 1 {
+			c.gaps++
+		}
+	case err != nil:
 		return err
+	default:
+		row.lifecycle = newest.lifecycle
 	}
 	return k.insertRow(c, &row)
 }
