@@ -51,6 +51,14 @@ func (k *Keyring) change(f func(*changes) error) error {
 	return nil
 }
 
+// passed is called after each step of a destruction.
+func (k *Keyring) passed(step string) error {
+	if k.opts.crash == nil {
+		return nil
+	}
+	return k.opts.crash(step)
+}
+
 // FencedAt is when this process last destroyed keys or made new generations
 // of them; zero: never. Two seconds later no process uses what was live
 // before.

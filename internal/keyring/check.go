@@ -16,7 +16,7 @@ import (
 // Finding is one thing that is wrong with a file of the keyring. It names rows
 // by key IDs, tokens and keyed hashes, and holds no value of a person.
 type Finding struct {
-	File  string // "keys.db", "epochs", "lookup.db" or the root key's
+	File  string // "keys.db", "epochs", "erasures", "erasures.head", "marks", "lookup.db" or the root key's
 	Where string // the table and row, or the part of the file
 	What  string // what was found there
 	Means string // what follows from it, and what to do
@@ -57,7 +57,7 @@ func (k *Keyring) Check(ctx context.Context, report func(Finding), progress func
 		progress = func(uint64, uint64) {}
 	}
 	c := &checking{k: k, report: report, progress: progress}
-	for _, step := range []func(context.Context) error{c.count, c.epochs, c.keys, c.lookup} {
+	for _, step := range []func(context.Context) error{c.count, c.epochs, c.keys, c.journal, c.lookup} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("checking the keyring: %w", err)
 		}
@@ -79,6 +79,7 @@ func (k *Keyring) lookupTables() []checkedTable {
 		{"lookup", lookupColumns, rowOf(k, func(r *lookupRow) (string, []byte) { return "a row of " + r.token, r.rowMAC })},
 		{"creations", creationColumns, rowOf(k, func(r *creationRow) (string, []byte) { return "the creation of " + r.token, r.rowMAC })},
 		{"imports", importColumns, rowOf(k, func(r *importRow) (string, []byte) { return "the claim of " + r.token, r.rowMAC })},
+		{"forgotten", forgottenColumns, rowOf(k, func(r *forgottenRow) (string, []byte) { return "the row of " + r.token, r.rowMAC })},
 		{"files", fileColumns, rowOf(k, func(r *fileRow) (string, []byte) { return fmt.Sprintf("the claim of file %x", r.mac), r.rowMAC })},
 	}
 }

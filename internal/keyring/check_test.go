@@ -69,7 +69,10 @@ func fill(t testing.TB, people int) *filled {
 	for i := 0; i < len(f.refs); i += 5 {
 		h, err := part.Parse(f.refs[i].Part)
 		require.NoError(t, err)
-		end(t, k, KeyOf(&h))
+		_, err = k.Destroy(t.Context(), "erasure", Destruction{
+			Erasure: domain.ID{byte(i)}, Token: f.tokens[i/2], Keys: []KeyInfo{KeyOf(&h)}, Fields: []domain.Name{"email"}, Marks: MarkContact,
+		})
+		require.NoError(t, err)
 		f.erased[i] = true
 	}
 	requireWhole(t, k)
@@ -127,6 +130,8 @@ func (f *filled) answers(t testing.TB, k *Keyring) (all []string) {
 			slices.SortFunc(hits, func(a, b Hit) int { return cmp.Compare(a.Token, b.Token) })
 			add("find", hits, err)
 		}
+		marks, err := k.Suppressed(ctx, []Identifier{{Kind: catalogue.LookupEmail, Text: fmt.Sprintf("p%d@example.org", i/2)}, {Source: f.keys[i]}})
+		add("marks", marks, err)
 		peers, err := k.Peers(ctx, tok)
 		add("peers", peers, err)
 		rows, err := k.LookupRows(ctx, tok)
@@ -174,7 +179,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 	whole := open(t, f.o)
 	want := f.answers(t, whole)
 	require.NoError(t, whole.Close())
-	for name, stride := range map[string]int{storeFile: 1009, lookupFile: 1009, epochFile: 9973, "root.key": 53} {
+	for name, stride := range map[string]int{storeFile: 1999, lookupFile: 2003, epochFile: 9973, "root.key": 53, journalFile: 401, marksFile: 211, headFile: 101} {
 		t.Run(name, func(t *testing.T) {
 			if s := os.Getenv("LETHE_FLIP_STRIDE"); s != "" {
 				var err error
@@ -183,6 +188,8 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 			}
 			path := map[string]string{
 				storeFile: filepath.Join(f.o.Dir, storeFile), lookupFile: filepath.Join(f.o.LookupDir, lookupFile),
+				journalFile: filepath.Join(f.o.JournalDir, journalFile), marksFile: filepath.Join(f.o.JournalDir, marksFile),
+				headFile:  filepath.Join(f.o.HeadDir, headFile),
 				epochFile: filepath.Join(f.o.EpochDir, epochFile), "root.key": strings.TrimPrefix(f.o.RootKeyFile, "file:"),
 			}[name]
 			content, err := os.ReadFile(path)
@@ -221,6 +228,7 @@ func (f *filled) flipped(t *testing.T, path string, content []byte, bit int, wan
 	require.NoError(t, os.CopyFS(dir, os.DirFS(base)))
 	o := f.o
 	o.Dir, o.EpochDir, o.LookupDir = filepath.Join(dir, "keys"), filepath.Join(dir, "epochs"), filepath.Join(dir, "lookup")
+	o.JournalDir, o.HeadDir = filepath.Join(dir, "journal"), filepath.Join(dir, "head")
 	o.RootKeyFile, o.CreateRoot = filepath.Join(dir, "root.key"), false
 	require.NoError(t, os.Chmod(o.RootKeyFile, 0o600))
 	rel, err := filepath.Rel(base, path)
@@ -239,7 +247,7 @@ func (f *filled) flipped(t *testing.T, path string, content []byte, bit int, wan
 	if _, lost := k.LookupLost(); lost {
 		return true
 	}
-	if len(findings(t, k)) > 0 {
+	if r := k.JournalReport(); r.Rewritten || r.HeadLost || r.MarksLost || r.Cut > 0 || len(findings(t, k)) > 0 {
 		return true
 	}
 	require.Equal(t, want, f.answers(t, k), what)

@@ -60,7 +60,7 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 		return Claim{}, false, errors.New("claiming a creation: the token is malformed")
 	}
 	var inserted int64
-	args := k.creationArgs(principal, command, token, given)
+	args := k.creationArgs(principal, command, token, given[:])
 	claim = Claim{stored: given, given: given}
 	err = k.lookups.submit(ctx, 1, func(w *writer) error {
 		var err error
@@ -84,8 +84,8 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 }
 
 // creationArgs are the columns of a new row of creations.
-func (k *Keyring) creationArgs(principal domain.ID, command domain.Digest, token domain.Token, body [32]byte) []any {
-	r := creationRow{principal: principal[:], command: command[:], body: body[:], token: string(token), at: k.opts.Now().UnixMicro()}
+func (k *Keyring) creationArgs(principal domain.ID, command domain.Digest, token domain.Token, body []byte) []any {
+	r := creationRow{principal: principal[:], command: command[:], body: body, token: string(token), at: k.opts.Now().UnixMicro()}
 	return []any{r.principal, r.command, r.token, r.body, r.at, k.secrets.shortMAC(r.message(nil))}
 }
 

@@ -39,8 +39,8 @@ type Destroyed struct {
 	Marks       uint32 // that the destruction left, all its keys together
 }
 
-// Destroy ends keys for good, in this order: marks and the erasure journal are
-// written; in one transaction keys are deleted, fences set and marks left; the rows of
+// Destroy ends keys for good, in this order: the erasure journal is written; in
+// one transaction marks are left, keys are deleted and fences set; the rows of
 // the people go from the lookup file; the write-ahead logs are cut, so that
 // nothing of it is in any file. Afterwards what was sealed with the keys does
 // not open, here at once and in other processes within a second, and a
@@ -48,8 +48,7 @@ type Destroyed struct {
 // cause is a controlled term.
 //
 // It may be repeated, and finishes what a crash left: keys that are destroyed
-// already are answered from their fences. A claim that an import under way
-// finishes behind it stays until it is repeated. Marks are made of what the
+// already are answered from their fences. Marks are made of what the
 // lookup file holds: while that is lost, none are.
 //
 // Errors: *IncompleteError with the keys, when the fences stand but rows of
@@ -68,10 +67,22 @@ func (k *Keyring) Destroy(ctx context.Context, cause domain.Name, of ...Destruct
 		return nil, fmt.Errorf("destroying keys: %w", err)
 	}
 	// The fences stand: what follows is no more the caller's to cancel.
-	if err := errors.Join(k.forget(context.WithoutCancel(ctx), people), k.clearLog()); err != nil {
+	if err := k.clear(context.WithoutCancel(ctx), people); err != nil {
 		return done, &IncompleteError{Err: err}
 	}
 	return done, nil
+}
+
+// clear takes what is left out of the files, as much as can be.
+func (k *Keyring) clear(ctx context.Context, people []person) error {
+	if err := k.passed("committed"); err != nil {
+		return err
+	}
+	forgotten := k.forget(ctx, people)
+	if err := k.passed("forgotten"); err != nil {
+		return err
+	}
+	return errors.Join(forgotten, k.clearLog(), k.passed("cleared"))
 }
 
 func checkDestructions(cause domain.Name, of []Destruction) error {
@@ -107,7 +118,7 @@ func checkDestructions(cause domain.Name, of []Destruction) error {
 func (k *Keyring) destroyKeys(ctx context.Context, cause domain.Name, of []Destruction) (done []Destroyed, people []person, err error) {
 	var written []entry
 	err = k.change(func(c *changes) error {
-		behind, err := k.catchUp(c)
+		behind, err := k.catchUp(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -115,17 +126,17 @@ func (k *Keyring) destroyKeys(ctx context.Context, cause domain.Name, of []Destr
 		if err != nil {
 			return err
 		}
-		if err := k.putMarks(c, marks); err != nil {
+		if err := k.journalAll(c, entries); err != nil {
 			return err
 		}
-		if err := k.journalAll(c, entries); err != nil {
+		if err := k.putMarks(c, marks); err != nil {
 			return err
 		}
 		if _, err := k.applyAll(c, entries); err != nil {
 			return err
 		}
 		done, written = answers, append(behind, entries...)
-		return nil
+		return k.passed("applied")
 	})
 	if err != nil {
 		return nil, nil, err
@@ -138,12 +149,12 @@ func (k *Keyring) destroyKeys(ctx context.Context, cause domain.Name, of []Destr
 }
 
 func (d *Destruction) person() person {
-	return person{token: d.Token, everything: d.Everything, fields: d.Fields}
+	return person{token: d.Token, everything: d.Everything, fields: d.Fields, marks: d.Marks, until: endDay(d.Until)}
 }
 
 // catchUp applies what another process wrote into the journal and did not
 // live to do.
-func (k *Keyring) catchUp(c *changes) ([]entry, error) {
+func (k *Keyring) catchUp(ctx context.Context, c *changes) ([]entry, error) {
 	if k.journal == nil {
 		return nil, nil
 	}
@@ -156,7 +167,7 @@ func (k *Keyring) catchUp(c *changes) ([]entry, error) {
 	}
 	c.written = c.written || len(got.entries) > 0
 	c.journal = got.last
-	_, err = k.applyAll(c, got.entries)
+	_, err = k.reapply(ctx, c, got.entries)
 	return got.entries, err
 }
 
@@ -168,7 +179,13 @@ func (k *Keyring) journalAll(c *changes, entries []entry) (err error) {
 	if c.journal, err = k.journal.append(c.journal, entries); err != nil {
 		return err
 	}
-	return k.journal.writeHead(c.journal)
+	if err := k.passed("journal"); err != nil {
+		return err
+	}
+	if err := k.journal.writeHead(c.journal); err != nil {
+		return err
+	}
+	return k.passed("head")
 }
 
 // plan says what will be destroyed and what marks it leaves, and answers for
@@ -179,12 +196,12 @@ func (k *Keyring) plan(ctx context.Context, cause domain.Name, of []Destruction)
 	planned := map[KeyID]Destroyed{}
 	for i := range of {
 		d := &of[i]
-		left, err := k.marksOf(ctx, cause, d)
+		e := entry{erasure: d.Erasure, at: at, cause: cause, person: d.person()}
+		left, err := k.marksOf(ctx, cause, &e.person)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		marks = append(marks, left...)
-		e := entry{erasure: d.Erasure, at: at, cause: cause, marks: uint32(len(left)), person: d.person()} //nolint:gosec // rows of one person
+		e.marks, marks = uint32(len(left)), append(marks, left...) //nolint:gosec // rows of one person
 		for _, info := range d.Keys {
 			info.Fenced = true
 			answer, twice := planned[info.ID]
@@ -315,10 +332,15 @@ func (k *Keyring) generation(c Compartment, generation uint32) (row keyRow, err 
 func (k *Keyring) insertLost(c *changes, info *KeyInfo) error {
 	row := keyRow{c: info.Compartment, generation: info.Generation, lifecycle: 1, fenced: true, id: info.ID, wrapped: []byte{}}
 	newest, err := k.newest(info.Compartment)
-	if err == nil {
-		row.lifecycle = newest.lifecycle
-	} else if !errors.Is(err, sql.ErrNoRows) {
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		if info.Generation > 1 {
+			c.gaps++
+		}
+	case err != nil:
 		return err
+	default:
+		row.lifecycle = newest.lifecycle
 	}
 	return k.insertRow(c, &row)
 }

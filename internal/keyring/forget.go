@@ -58,8 +58,13 @@ func (k *Keyring) forgetAll(w *writer, token string) error {
 			return err
 		}
 	}
+	gone := forgottenRow{token: token}
+	_, err := w.exec("INSERT OR REPLACE INTO forgotten ("+forgottenColumns+") VALUES (?,?)", token, k.secrets.shortMAC(gone.message(nil)))
+	if err != nil {
+		return err
+	}
 	var rows []creationRow
-	err := eachIn(w, "SELECT "+creationColumns+" FROM creations WHERE token = ? AND body <> x''", token, func(scan func(...any) error) error {
+	err = eachIn(w, "SELECT "+creationColumns+" FROM creations WHERE token = ? AND body <> x''", token, func(scan func(...any) error) error {
 		var r creationRow
 		err := r.scan(scan)
 		rows = append(rows, r)
@@ -120,6 +125,27 @@ func (k *Keyring) forgetFields(w *writer, token string, fields []domain.Name) er
 		}
 	}
 	return nil
+}
+
+// remember lets people have claims again.
+func (k *Keyring) remember(ctx context.Context, of []Compartment) error {
+	var tokens []string
+	for _, c := range of {
+		if t, is := strings.CutPrefix(c.Owner, "subject-"); is && (tokens == nil || tokens[len(tokens)-1] != t) {
+			tokens = append(tokens, t)
+		}
+	}
+	if tokens == nil {
+		return nil
+	}
+	return k.lookups.submit(ctx, len(tokens), func(w *writer) error {
+		for _, t := range tokens {
+			if _, err := w.exec("DELETE FROM forgotten WHERE token = ?", t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // eachIn goes over rows inside a writer's transaction.

@@ -215,7 +215,8 @@ func reserveChunk(w *writer, rows []importRow, claims []ImportClaim) error {
 // them: what is in its MAC is known before. It takes one row: with several
 // SQLite copies every page that it touches, so that it could undo the
 // statement.
-const finishImport = "INSERT INTO imports (" + importColumns + `) VALUES (?,?,1,1,?,?,?,?)
+const finishImport = "INSERT INTO imports (" + importColumns + `) SELECT ?1,?2,1,1,?3,?4,?5,?6
+	WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE token = ?2)
 	ON CONFLICT (mac) DO UPDATE SET done = 1, version = 1, mapping = excluded.mapping,
 	catalogue = excluded.catalogue, fields = excluded.fields, row_mac = excluded.row_mac
 	WHERE version = 0 AND token = excluded.token`
@@ -225,7 +226,8 @@ const finishAgain = "UPDATE imports SET done = 1, version = ?, mapping = ?, cata
 // FinishImports marks claims done with what their source said; call it after
 // the append was acknowledged. A crash before it costs a decision, not a
 // second append. Version is counted here; what the claims say of it and of
-// Done is not looked at. The token of a claim that stands is not changed.
+// Done is not looked at. The token of a claim that stands is not changed, and
+// who was erased meanwhile gets no claim.
 func (k *Keyring) FinishImports(ctx context.Context, claims []ImportClaim) error {
 	if len(claims) > MaxImportBatch {
 		return fmt.Errorf("finishing import claims: %d are more than %d", len(claims), MaxImportBatch)
@@ -258,9 +260,13 @@ func (k *Keyring) finishRow(w *writer, r *importRow) error {
 	if err != nil || n == 1 {
 		return err
 	}
-	// It was done before, or has another token.
+	// It was done before, has another token, or is of somebody who was erased.
 	again := *r
-	if err := w.row("SELECT token, version FROM imports WHERE mac = ?", []any{r.key}, &again.token, &again.version); err != nil {
+	err = w.row("SELECT token, version FROM imports WHERE mac = ?", []any{r.key}, &again.token, &again.version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	again.version++

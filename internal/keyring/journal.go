@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -186,7 +187,10 @@ func (j *journal) read(known head) (found, error) {
 		}
 		at = known
 	}
-	return j.readFrom(f, at)
+	var entries []entry
+	got, err := j.walk(f, at, func(e *entry, _ *head) { entries = append(entries, *e) })
+	got.entries = entries
+	return got, err
 }
 
 // readHeader returns the head of the file as if it had no entries.
@@ -207,12 +211,13 @@ func (j *journal) readHeader(f io.ReaderAt) (head, error) {
 	return head{}, fmt.Errorf("%s: it belongs to another key store or %w: %w", j.path(), errDamaged, errNoJournal)
 }
 
-func (j *journal) readFrom(f *os.File, at head) (found, error) {
+// walk visits the entries behind a head.
+func (j *journal) walk(f *os.File, at head, visit func(*entry, *head)) (found, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return found{}, fmt.Errorf("reading the erasure journal: %w", err)
 	}
-	rest := io.NewSectionReader(f, at.end, info.Size()-at.end)
+	rest := bufio.NewReaderSize(io.NewSectionReader(f, at.end, info.Size()-at.end), 1<<16)
 	got := found{last: at}
 	for {
 		e, next, err := j.next(rest, &got.last)
@@ -223,7 +228,8 @@ func (j *journal) readFrom(f *os.File, at head) (found, error) {
 		if err != nil {
 			return found{}, fmt.Errorf("reading the erasure journal: %w", err)
 		}
-		got.entries, got.last = append(got.entries, e), next
+		got.last = next
+		visit(&e, &next)
 	}
 }
 

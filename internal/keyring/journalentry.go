@@ -9,13 +9,14 @@ import (
 
 // entry is the record of one destruction in the erasure journal:
 //
-//	erasure ID 16 ‖ at 8 ‖ marks 4 ‖ LP(cause) ‖ LP(token) ‖ everything 1
+//	erasure ID 16 ‖ at 8 ‖ marks 4 ‖ LP(cause)
+//	LP(token) ‖ everything 1 ‖ marks to leave 1 ‖ until 8
 //	count 2 × LP(field)
 //	count 4 × { key ID 16 ‖ LP(fingerprint) ‖ LP(owner) ‖ LP(group) ‖ generation 4 ‖ live 4 }
 //
-// Numbers are big-endian, at counts microseconds since 1970, LP is a length
-// of 2 and the bytes. It holds no value, and says only how many marks were
-// left: they are in a file of their own.
+// Numbers are big-endian, at counts microseconds since 1970 and until days, LP
+// is a length of 2 and the bytes. It holds no value, and of marks only which
+// to leave and how many they were: they are in a file of their own.
 type entry struct {
 	erasure domain.ID
 	at      int64
@@ -30,6 +31,8 @@ type person struct {
 	token      domain.Token // "" when the keys are not a person's
 	everything bool
 	fields     []domain.Name
+	marks      Marks // to be left
+	until      int64 // their end, in days since 1970; 0: none
 }
 
 // ending is the destruction of one key.
@@ -43,7 +46,8 @@ func (e *entry) bytes() []byte {
 	b := append([]byte(nil), e.erasure[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.at)) //nolint:gosec // the bits
 	b = binary.BigEndian.AppendUint32(b, e.marks)
-	b = append(lp(lp(b, e.cause), e.person.token), flag(e.person.everything))
+	b = append(lp(lp(b, e.cause), e.person.token), flag(e.person.everything), byte(e.person.marks))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.person.until))       //nolint:gosec // the bits
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.person.fields))) //nolint:gosec // bounded by Destroy
 	for _, f := range e.person.fields {
 		b = lp(b, f)
@@ -67,7 +71,8 @@ func parseEntry(b []byte) (e entry, err error) {
 	copy(e.erasure[:], r.take(len(e.erasure)))
 	e.at, e.marks = int64(r.number(8)), uint32(r.number(4)) //nolint:gosec // the bits, four bytes
 	e.cause, e.person.token = domain.Name(r.text()), domain.Token(r.text())
-	e.person.everything = r.number(1) == 1
+	e.person.everything, e.person.marks = r.number(1) == 1, Marks(r.number(1)) //nolint:gosec // one byte
+	e.person.until = int64(r.number(8))                                        //nolint:gosec // the bits
 	for n := r.number(2); n > 0 && r.ok(); n-- {
 		e.person.fields = append(e.person.fields, domain.Name(r.text()))
 	}

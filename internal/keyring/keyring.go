@@ -66,6 +66,8 @@ type Options struct {
 	// DefaultCountry is the ISO 3166 code that phone numbers without a
 	// country prefix belong to. Default: none, such numbers stay digits.
 	DefaultCountry string
+
+	crash func(step string) error // set by tests: called after each step of a destruction
 }
 
 func (o *Options) setDefaults() {

@@ -304,7 +304,7 @@ func TestLostLookupIsReportedAndRebuilt(t *testing.T) {
 			require.True(t, lost)
 			require.NoError(t, k.Rebuild(t.Context(), func(yield func(Rebuilt, error) bool) {
 				_ = yield(Rebuilt{Lookup: &row}, nil) &&
-					yield(Rebuilt{Creation: &RebuiltCreation{domain.ID{4}, domain.Digest{5}, domain.Digest{6}, tok}}, nil) &&
+					yield(Rebuilt{Creation: &RebuiltCreation{domain.ID{4}, domain.Digest{5}, &domain.Digest{6}, tok}}, nil) &&
 					yield(Rebuilt{Source: &RebuiltSource{"dolibarr", "contacts", "17", tok}}, nil)
 			}))
 			_, lost = k.LookupLost()

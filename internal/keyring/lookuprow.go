@@ -7,10 +7,11 @@ package keyring
 const shortMAC = 8
 
 const (
-	lookupColumns   = "mac, token, field, event_id, kind, at, row_mac"
-	creationColumns = "principal, command, token, body, at, row_mac"
-	importColumns   = "mac, token, done, version, mapping, catalogue, fields, row_mac"
-	fileColumns     = "mac, import, done, row_mac"
+	lookupColumns    = "mac, token, field, event_id, kind, at, row_mac"
+	creationColumns  = "principal, command, token, body, at, row_mac"
+	importColumns    = "mac, token, done, version, mapping, catalogue, fields, row_mac"
+	fileColumns      = "mac, import, done, row_mac"
+	forgottenColumns = "token, row_mac"
 )
 
 // lookupRow is a row of lookup.
@@ -82,6 +83,16 @@ func (r *fileRow) message(dst []byte) []byte {
 func (r *fileRow) scan(scan func(...any) error) error {
 	return scan(&r.mac, &r.id, &r.done, &r.rowMAC)
 }
+
+// forgottenRow is a row of forgotten.
+type forgottenRow struct {
+	token  string
+	rowMAC []byte
+}
+
+func (r *forgottenRow) message(dst []byte) []byte { return lp(lp(dst, "forgotten"), r.token) }
+
+func (r *forgottenRow) scan(scan func(...any) error) error { return scan(&r.token, &r.rowMAC) }
 
 // shortMAC is the MAC of a row's message.
 func (s *secrets) shortMAC(message []byte) []byte {

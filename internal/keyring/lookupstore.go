@@ -25,6 +25,9 @@ import (
 // of the file showing it (PRAGMA integrity_check). Comparing with what the
 // log rebuilds would not do either: the log does not say what a source said,
 // which is what claims are for.
+//
+// Forgotten are those who were erased: an import under way that finishes
+// behind the erasure makes no claim for them.
 const lookupSchema = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE lookup (
@@ -41,6 +44,7 @@ CREATE TABLE imports (
 	mac BLOB PRIMARY KEY, token TEXT NOT NULL, done INTEGER NOT NULL, version INTEGER NOT NULL,
 	mapping BLOB NOT NULL, catalogue INTEGER NOT NULL, fields BLOB NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX imports_by_token ON imports (token);
+CREATE TABLE forgotten (token TEXT PRIMARY KEY, row_mac BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (mac BLOB PRIMARY KEY, import BLOB NOT NULL, done INTEGER NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 `
 

@@ -50,7 +50,16 @@ func (r *markRow) mark() Mark {
 
 const secondsOfDay = 24 * 60 * 60
 
-func dayOf(t time.Time) int64    { return t.Unix() / secondsOfDay }
+func dayOf(t time.Time) int64 { return t.Unix() / secondsOfDay }
+
+// endDay is the day at whose beginning a time has come for sure; 0 for none.
+func endDay(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return dayOf(t.Add(secondsOfDay*time.Second - 1))
+}
+
 func timeOf(day int64) time.Time { return time.Unix(day*secondsOfDay, 0).UTC() }
 
 func (k *Keyring) markMAC(by domain.Name, mac []byte) []byte {

@@ -144,7 +144,8 @@ func (k *Keyring) ListMarks(ctx context.Context) iter.Seq2[Mark, error] {
 // PlannedMarks tells how many marks of each sort Destroy would leave for a
 // destruction as things are, without leaving any.
 func (k *Keyring) PlannedMarks(ctx context.Context, d *Destruction) (map[domain.Name]int, error) {
-	rows, err := k.marksOf(ctx, "", d)
+	p := d.person()
+	rows, err := k.marksOf(ctx, "", &p)
 	if err != nil {
 		return nil, err
 	}
@@ -187,25 +188,21 @@ func (k *Keyring) LiftMarks(ctx context.Context, of []Identifier, objection bool
 	return lifted, nil
 }
 
-// marksOf are the marks that a destruction leaves, made of the MACs in the
+// marksOf are the marks that are left of a person, made of the MACs in the
 // lookup file, so that nothing is opened. Without a lookup there are none.
-func (k *Keyring) marksOf(ctx context.Context, cause domain.Name, d *Destruction) ([]markRow, error) {
-	if d.Token == "" || d.Marks == 0 {
+func (k *Keyring) marksOf(ctx context.Context, cause domain.Name, p *person) ([]markRow, error) {
+	if p.token == "" || p.marks == 0 {
 		return nil, nil
 	}
-	const day = 24 * time.Hour
-	base := markRow{cause: string(cause), day: dayOf(k.opts.Now()), kinds: markErased}
-	if !d.Until.IsZero() {
-		base.until = dayOf(d.Until.Add(day - 1)) // never too early
-	}
+	base := markRow{cause: string(cause), day: dayOf(k.opts.Now()), until: p.until}
 	var rows []markRow
 	add := func(by domain.Name, mac []byte, kinds int64) {
 		r := base
 		r.mac, r.by, r.kinds = k.markMAC(by, mac), string(by), kinds
 		rows = append(rows, r)
 	}
-	if d.Marks&MarkSource != 0 && d.Everything {
-		err := eachOf(ctx, k.lookups.read.sources, string(d.Token), func(scan func(...any) error) error {
+	if p.marks&MarkSource != 0 && p.everything {
+		err := eachOf(ctx, k.lookups.read.sources, string(p.token), func(scan func(...any) error) error {
 			var mac []byte
 			err := scan(&mac)
 			add(MarkedSource, mac, markErased)
@@ -215,20 +212,20 @@ func (k *Keyring) marksOf(ctx context.Context, cause domain.Name, d *Destruction
 			return nil, fmt.Errorf("reading import claims: %w", err)
 		}
 	}
-	if d.Marks&(MarkContact|MarkObjection) == 0 {
+	if p.marks&(MarkContact|MarkObjection) == 0 {
 		return rows, nil
 	}
 	kinds := int64(markErased)
-	if d.Marks&MarkObjection != 0 {
+	if p.marks&MarkObjection != 0 {
 		kinds |= markObjected
 	}
-	err := eachOf(ctx, k.lookups.read.contacts, string(d.Token), func(scan func(...any) error) error {
+	err := eachOf(ctx, k.lookups.read.contacts, string(p.token), func(scan func(...any) error) error {
 		var mac []byte
 		var kind, field domain.Name
 		if err := scan(&mac, &kind, &field); err != nil {
 			return err
 		}
-		if d.Everything || slices.Contains(d.Fields, field) {
+		if p.everything || slices.Contains(p.fields, field) {
 			add(kind, mac, kinds)
 		}
 		return nil
@@ -298,6 +295,9 @@ func (k *Keyring) putMarks(c *changes, rows []markRow) error {
 	}
 	if k.journal != nil {
 		if err := k.journal.appendMarks(rows); err != nil {
+			return err
+		}
+		if err := k.passed("marks"); err != nil {
 			return err
 		}
 	}

@@ -196,6 +196,27 @@ func TestMarksLeadBackToNobody(t *testing.T) {
 	}
 }
 
+// TestImportUnderWayMakesNoClaimBehindAnErasure until a new lifecycle.
+func TestImportUnderWayMakesNoClaimBehindAnErasure(t *testing.T) {
+	k := open(t, options(t))
+	h := born(t, k, 1)
+	claims, err := k.ImportClaims(t.Context(), []SourceKey{h.source})
+	require.NoError(t, err)
+	_, err = k.Destroy(t.Context(), "erasure", h.everything())
+	require.NoError(t, err)
+	late := []ImportClaim{claims[h.source], {Key: k.SourceKeyOf("shop", "addresses", "7"), Token: h.token}}
+	require.NoError(t, k.FinishImports(t.Context(), late))
+	found, err := k.ImportClaims(t.Context(), []SourceKey{late[0].Key, late[1].Key})
+	require.NoError(t, err)
+	require.Empty(t, found)
+	require.NoError(t, k.Reopen(t.Context(), []Compartment{h.keys[0].Compartment}, 2))
+	require.NoError(t, k.FinishImports(t.Context(), late))
+	found, err = k.ImportClaims(t.Context(), []SourceKey{late[0].Key, late[1].Key})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	requireWhole(t, k)
+}
+
 func TestPartialErasureTakesItsFieldsOnly(t *testing.T) {
 	k := open(t, options(t))
 	h := born(t, k, 1)

@@ -51,6 +51,9 @@ func (k *Keyring) Reopen(ctx context.Context, of []Compartment, lifecycle uint32
 		}
 		return renew
 	})
+	if err == nil {
+		err = k.remember(ctx, of)
+	}
 	if err != nil {
 		return fmt.Errorf("reopening compartments: %w", err)
 	}

@@ -197,6 +197,8 @@ func (k *Keyring) provisionChunk(st *state, chunk []Compartment, into map[Compar
 		if err := k.refuseFenced(keys); err != nil {
 			return false, err
 		}
+	}
+	if st.gaps > 0 {
 		if first, err = k.mayBeFirst(chunk); err != nil {
 			return false, err
 		}

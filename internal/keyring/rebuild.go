@@ -18,11 +18,12 @@ type Rebuilt struct {
 }
 
 // RebuiltCreation is a creation as its event records it. Body is the digest
-// of the command's body, which the event holds sealed.
+// of the command's body, which the event holds sealed; nil: it was erased.
 type RebuiltCreation struct {
-	Principal     domain.ID
-	Command, Body domain.Digest
-	Token         domain.Token
+	Principal domain.ID
+	Command   domain.Digest
+	Body      *domain.Digest
+	Token     domain.Token
 }
 
 // RebuiltSource is a record's origin. Its claim comes back as reserved: the
@@ -94,7 +95,11 @@ func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
 		b.lookups = append(b.lookups, *item.Lookup)
 	}
 	if c := item.Creation; c != nil {
-		body := k.bodyMAC(c.Principal, c.Command, c.Body)
+		body := []byte{}
+		if c.Body != nil {
+			mac := k.bodyMAC(c.Principal, c.Command, *c.Body)
+			body = mac[:]
+		}
 		b.creations = append(b.creations, k.creationArgs(c.Principal, c.Command, c.Token, body)...)
 	}
 	if s := item.Source; s != nil {

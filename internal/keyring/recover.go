@@ -13,6 +13,7 @@ type JournalReport struct {
 	Entries   uint64 // in it
 	Cut       int64  // bytes of an entry that was not written to its end; its destruction never began
 	Rewritten bool   // it was lost, and was written again from the fences of a key store that is current
+	HeadLost  bool   // its head's second copy was missing or older than the key store, and was written again
 	MarksLost bool   // the marks' file was missing or damaged: what a restored key store does not have of them is lost
 }
 
@@ -40,32 +41,30 @@ func (k *Keyring) openJournal(ctx context.Context) error {
 			return nil
 		}
 		var err error
-		behind, err = k.recoverJournal(c)
+		behind, err = k.recoverJournal(ctx, c)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("opening the erasure journal: %w", err)
 	}
-	if r := k.journalReport; r.Cut > 0 || r.Rewritten || r.MarksLost {
-		k.opts.Logger.WarnContext(ctx, "the erasure journal was mended", "cut", r.Cut, "rewritten", r.Rewritten, "marks lost", r.MarksLost)
+	if r := k.journalReport; r.Cut > 0 || r.Rewritten || r.HeadLost || r.MarksLost {
+		k.opts.Logger.WarnContext(ctx, "the erasure journal was mended", "cut", r.Cut, "rewritten", r.Rewritten, "head lost", r.HeadLost, "marks lost", r.MarksLost)
 	}
 	if len(behind) == 0 {
 		return nil
 	}
 	k.opts.Logger.WarnContext(ctx, "keys were destroyed again as the erasure journal says", "entries", len(behind), "keys", len(k.reapplied))
-	if err := k.forget(ctx, peopleOf(behind)); err != nil {
-		return err
-	}
-	return k.clearLog()
+	return k.clear(ctx, peopleOf(behind))
 }
 
 // recoverJournal finds the journal that belongs to the key store, applies
 // what is behind the key store's head, and makes all heads one.
-func (k *Keyring) recoverJournal(c *changes) ([]entry, error) {
+func (k *Keyring) recoverJournal(ctx context.Context, c *changes) ([]entry, error) {
 	copied, _, err := k.journal.readHead()
 	if err != nil {
 		return nil, err
 	}
+	k.journalReport.HeadLost = k.journal.headDir != "" && c.journal.after(&copied)
 	got, err := k.journal.read(c.journal)
 	switch lost := errors.Is(err, errNoJournal); {
 	case err != nil && !lost:
@@ -78,6 +77,9 @@ func (k *Keyring) recoverJournal(c *changes) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := k.passed("rewritten"); err != nil {
+			return nil, err
+		}
 		got = found{last: last}
 	}
 	k.journalReport.Entries, k.journalReport.Cut = got.last.seq, got.torn
@@ -86,10 +88,13 @@ func (k *Keyring) recoverJournal(c *changes) ([]entry, error) {
 			return nil, err
 		}
 	}
-	if k.reapplied, err = k.applyAll(c, got.entries); err != nil {
+	if err := k.recoverMarks(c); err != nil {
 		return nil, err
 	}
-	if err := k.recoverMarks(c); err != nil {
+	if k.reapplied, err = k.reapply(ctx, c, got.entries); err != nil {
+		return nil, err
+	}
+	if err := k.passed("applied"); err != nil {
 		return nil, err
 	}
 	if err := k.journal.writeHead(got.last); err != nil {
@@ -141,6 +146,28 @@ func (k *Keyring) fencesAsEntries() ([]entry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// reapply does what entries of the journal say, as far as it was not done. The
+// marks are those of rows that are there still: of what a restored key store
+// knows nothing of, they lie in the marks' file.
+func (k *Keyring) reapply(ctx context.Context, c *changes, entries []entry) ([]Destroyed, error) {
+	var marks []markRow
+	for i := range entries {
+		left, err := k.marksOf(ctx, entries[i].cause, &entries[i].person)
+		if err != nil {
+			return nil, err
+		}
+		marks = append(marks, left...)
+	}
+	marks, err := k.newMarks(marks)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.putMarks(c, marks); err != nil {
+		return nil, err
+	}
+	return k.applyAll(c, entries)
 }
 
 // applyAll destroys what entries of the journal name, and returns the keys

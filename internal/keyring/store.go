@@ -29,7 +29,7 @@ CREATE TABLE state (
 	keys_count INTEGER NOT NULL, keys_sum BLOB NOT NULL,
 	fences_count INTEGER NOT NULL, fences_sum BLOB NOT NULL,
 	marks_count INTEGER NOT NULL, marks_sum BLOB NOT NULL,
-	lookup_id BLOB NOT NULL, journal BLOB NOT NULL, log_mark INTEGER NOT NULL, mac BLOB NOT NULL);
+	lookup_id BLOB NOT NULL, journal BLOB NOT NULL, log_mark INTEGER NOT NULL, gaps INTEGER NOT NULL, mac BLOB NOT NULL);
 CREATE TABLE keys (
 	owner TEXT NOT NULL, grp TEXT NOT NULL, generation INTEGER NOT NULL,
 	lifecycle INTEGER NOT NULL, fenced INTEGER NOT NULL,
@@ -109,6 +109,7 @@ type state struct {
 	lookupID           []byte
 	journal            head   // the last entry of the erasure journal that was applied
 	logMark            uint64 // the position up to which the log's erasures were applied
+	gaps               uint64 // keys that were fenced in a place above the first, which was never there
 }
 
 func (s *state) message() []byte {
@@ -117,7 +118,7 @@ func (s *state) message() []byte {
 	b = lp(lp64(b, s.keys.count), s.keys.bytes())
 	b = lp(lp64(b, s.fences.count), s.fences.bytes())
 	b = lp(lp64(b, s.marks.count), s.marks.bytes())
-	return lp64(lp(lp(b, s.lookupID), s.journal.bytes()), s.logMark)
+	return lp64(lp64(lp(lp(b, s.lookupID), s.journal.bytes()), s.logMark), s.gaps)
 }
 
 // keyRow is a row of keys.
@@ -243,7 +244,7 @@ func create(w *writer, root cipher.AEAD, e *epochs, rand io.Reader) error {
 			}
 		}
 		st := state{fenceSeq: 1, epochSeq: uint64(e.sequence)}
-		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,0,?,x'',?,0,?)",
+		_, err := w.exec("INSERT INTO state VALUES (1,?,?,0,?,0,?,0,?,x'',?,0,0,?)",
 			st.fenceSeq, st.epochSeq, st.keys.bytes(), st.fences.bytes(), st.marks.bytes(), st.journal.bytes(), s.rowMAC(st.message()))
 		if err != nil {
 			return fmt.Errorf("creating the key store: %w", err)
@@ -313,13 +314,13 @@ func readMeta(w *writer, root cipher.AEAD) (storeID [16]byte, s secrets, err err
 }
 
 const selectState = `SELECT fence_seq, epoch_seq, keys_count, keys_sum, fences_count, fences_sum,
-	marks_count, marks_sum, lookup_id, journal, log_mark, mac FROM state WHERE id = 1`
+	marks_count, marks_sum, lookup_id, journal, log_mark, gaps, mac FROM state WHERE id = 1`
 
 // scan reads the row of state and returns its MAC, unchecked.
 func (s *state) scan(scan func(...any) error) (mac []byte, err error) {
 	var keys, fences, marks, journal []byte
 	err = scan(&s.fenceSeq, &s.epochSeq, &s.keys.count, &keys, &s.fences.count, &fences,
-		&s.marks.count, &marks, &s.lookupID, &journal, &s.logMark, &mac)
+		&s.marks.count, &marks, &s.lookupID, &journal, &s.logMark, &s.gaps, &mac)
 	s.keys.read(keys)
 	s.fences.read(fences)
 	s.marks.read(marks)
@@ -352,9 +353,9 @@ func readState(w *writer, s *secrets) (*state, error) {
 
 func writeState(w *writer, s *secrets, st *state) error {
 	n, err := w.exec(`UPDATE state SET fence_seq=?, epoch_seq=?, keys_count=?, keys_sum=?,
-		fences_count=?, fences_sum=?, marks_count=?, marks_sum=?, lookup_id=?, journal=?, log_mark=?, mac=? WHERE id = 1`,
+		fences_count=?, fences_sum=?, marks_count=?, marks_sum=?, lookup_id=?, journal=?, log_mark=?, gaps=?, mac=? WHERE id = 1`,
 		st.fenceSeq, st.epochSeq, st.keys.count, st.keys.bytes(),
-		st.fences.count, st.fences.bytes(), st.marks.count, st.marks.bytes(), st.lookupID, st.journal.bytes(), st.logMark, s.rowMAC(st.message()))
+		st.fences.count, st.fences.bytes(), st.marks.count, st.marks.bytes(), st.lookupID, st.journal.bytes(), st.logMark, st.gaps, s.rowMAC(st.message()))
 	if err != nil {
 		return fmt.Errorf("writing the key store's state: %w", err)
 	}

@@ -124,8 +124,8 @@ func (b *indexing) claims(
 	return func(yield func(keyring.Rebuilt, error) bool) {
 		source, row := sourceOf(d.Event)
 		if _, registers := d.Event.(*subject.Registered); registers && !d.Metadata.Command.IsZero() {
-			digest, ok, err := b.digest(rec)
-			if err != nil || ok && !yield(keyring.Rebuilt{Creation: &keyring.RebuiltCreation{
+			digest, there, err := b.digest(rec)
+			if err != nil || there && !yield(keyring.Rebuilt{Creation: &keyring.RebuiltCreation{
 				Principal: d.Metadata.Principal, Command: d.Metadata.Command, Body: digest, Token: token,
 			}}, nil) {
 				if err != nil {
@@ -147,9 +147,18 @@ func (b *indexing) claims(
 	}
 }
 
-func (b *indexing) digest(rec *eventstore.Recorded) (digest domain.Digest, ok bool, err error) {
-	text, ok, err := b.text(b.l.codec.DigestPart(rec))
-	return digest, ok && copy(digest[:], text) == len(digest), err
+// digest is that of the command's body. It is nil when it cannot be read any
+// more: whose claim was left out would be created a second time.
+func (b *indexing) digest(rec *eventstore.Recorded) (digest *domain.Digest, there bool, err error) {
+	sealed := b.l.codec.DigestPart(rec)
+	if sealed.State() == personal.Absent {
+		return nil, false, nil
+	}
+	text, ok, err := b.text(sealed)
+	if ok && len(text) == len(domain.Digest{}) {
+		digest = (*domain.Digest)([]byte(text))
+	}
+	return digest, true, err
 }
 
 // text opens a value; ok is false for one that is absent or cannot be read.
