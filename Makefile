@@ -34,7 +34,7 @@ build: ## build the program, and the auditor's lethe-verify, into build/
 
 .PHONY: test
 test: ## run all tests, and other programs on what Lethe publishes; lists what was skipped (LETHE_TESTDATA, LETHE_REQUIRE)
-	@set -o pipefail; go test -json ./... | go run ./scripts/testreport
+	@set -o pipefail; LETHE_ERASURES=$${LETHE_ERASURES:-10000} go test -json ./... | go run ./scripts/testreport
 	@set -o pipefail; go -C scripts/oracles test -json ./... | go run ./scripts/testreport
 
 .PHONY: race

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,7 +69,10 @@ func eventually(t *testing.T, atMost time.Duration, is func() bool) {
 // ones opens afterwards, everything of the others does, and the ledger is
 // clean; views rebuilt afterwards are the same.
 func TestThousandsOfErasuresUnderLoad(t *testing.T) {
-	people, clients := 10_000, 64
+	people, clients := 1000, 64
+	if n, err := strconv.Atoi(os.Getenv("LETHE_ERASURES")); err == nil { // 10,000 in make test
+		people = n
+	}
 	if testing.Short() {
 		people = 300
 	}

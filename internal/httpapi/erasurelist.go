@@ -7,7 +7,6 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/subject"
-	"lethe/eventstore"
 	"lethe/internal/auth"
 	"lethe/projections/erasures"
 )
@@ -42,12 +41,15 @@ func (s *API) erasureListRoutes() {
 }
 
 func (s *API) allErasures(ctx context.Context, _ *call, in *struct {
-	State  subject.ErasureState `query:"state" enum:"ordered,started,completed,cancelled,stopped" doc:"All states when left out"`
-	Before eventstore.Position  `query:"before" doc:"The next of the page before"`
-	Limit  int                  `query:"limit" minimum:"1" maximum:"500" default:"100"`
+	Page
+	State subject.ErasureState `query:"state" enum:"ordered,started,completed,cancelled,stopped" doc:"All states when left out"`
 },
 ) (*struct{ Body ErasureLines }, error) {
-	found, err := erasures.Queries{Source: s.Views}.List(ctx, in.State, in.Before, in.Limit)
+	if err := s.waitFor(ctx, erasures.Name, in.AfterPosition); err != nil {
+		return nil, err
+	}
+	before, _ := in.before()
+	found, err := erasures.Queries{Source: s.Views}.List(ctx, in.State, before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
