@@ -301,7 +301,8 @@ func (b *build) seal(ctx context.Context) error {
 	}
 	path := f.path
 	b.file = nil
-	if err := f.close(); err != nil {
+	// Once SQLite has the file open, opening it beside would cost its locks.
+	if err := errors.Join(f.close(), syncFile(path)); err != nil {
 		return errors.Join(err, removeFile(path))
 	}
 	next, err := openFile(ctx, b.view.projection, path, b.view.dir.hook)
@@ -309,6 +310,9 @@ func (b *build) seal(ctx context.Context) error {
 		return errors.Join(err, removeFile(path))
 	}
 	b.file = next
+	if err := next.sweep(ctx); err != nil {
+		return err
+	}
 	return b.view.dir.hook("build.indexed")
 }
 
@@ -332,7 +336,7 @@ func (v *view) exchange(ctx context.Context, b *build) error {
 		return err
 	}
 	f := b.file
-	if err := errors.Join(f.commit(), f.flushWAL(), syncFile(f.path), syncDir(v.dir.path)); err != nil {
+	if err := errors.Join(f.commit(), f.checkpoint(1000), syncDir(v.dir.path)); err != nil {
 		return err
 	}
 	if err := v.dir.hook("build.synced"); err != nil {
@@ -356,7 +360,7 @@ func (v *view) exchange(ctx context.Context, b *build) error {
 // durable by then, so what goes wrong with the old file is only reported.
 func (v *view) replace(ctx context.Context, f *file, number int, fresh *reader) {
 	oldFile, oldNumber := v.file, v.number
-	v.file, v.number, v.cleaned = f, number, f.at.position
+	v.file, v.number, v.cleaned, v.swept = f, number, f.at.position, true
 	v.mu.Lock()
 	old := v.reader
 	if old != nil {

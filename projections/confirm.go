@@ -18,8 +18,10 @@ type Confirmed struct {
 	Position eventstore.Position // at least the one that was asked about
 }
 
-// confirmAgain is how long Confirm waits for readers before it tries again.
-const confirmAgain = 50 * time.Millisecond
+const (
+	confirmAgain  = 50 * time.Millisecond // between two tries while a view is read
+	scrubPatience = 50                    // milliseconds that a view stands still for its readers
+)
 
 // Confirm returns once every view has applied the log up to the position and
 // none of its files holds what was erased there, not even in bytes that are
@@ -56,25 +58,8 @@ func (r *Runner) Confirm(ctx context.Context, position eventstore.Position) ([]C
 
 func (r *Runner) confirm(ctx context.Context, v *view, position eventstore.Position) (at eventstore.Position, err error) {
 	builds := r.buildsOf(v) // those that begin later are told of nothing erased but by the log itself
-	for {
-		if err := r.WaitFor(ctx, v.projection.Name(), position); err != nil {
-			return 0, err
-		}
-		s := scrub{position: position, done: make(chan scrubbed, 1)}
-		if !send(ctx, v.scrub, s) {
-			return 0, ctx.Err()
-		}
-		done := <-s.done
-		at, err = done.at, done.err
-		if err == nil {
-			break
-		}
-		if errors.Is(err, errNoFile) {
-			continue // it failed meanwhile: its status says how it goes on
-		}
-		if !errors.Is(err, errBusy) || !pause(ctx, confirmAgain) {
-			return 0, err
-		}
+	if at, err = r.cleaned(ctx, v, position); err != nil {
+		return 0, err
 	}
 	for _, b := range builds {
 		select {
@@ -93,6 +78,32 @@ func (r *Runner) confirm(ctx context.Context, v *view, position eventstore.Posit
 	return at, v.leftovers(r)
 }
 
+// cleaned waits until the live file holds nothing of what was erased.
+func (r *Runner) cleaned(ctx context.Context, v *view, position eventstore.Position) (eventstore.Position, error) {
+	ask := scrub{position: position, done: make(chan scrubbed, 1)}
+	for {
+		if err := r.WaitFor(ctx, v.projection.Name(), position); err != nil {
+			return 0, err
+		}
+		if !send(ctx, v.scrub, ask) {
+			return 0, ctx.Err()
+		}
+		switch done := <-ask.done; {
+		case done.err == nil:
+			return done.at, nil
+		case errors.Is(done.err, errNoFile): // it failed meanwhile: its status says how it goes on
+		case errors.Is(done.err, errUnswept):
+			var err error
+			if ask.pages, err = v.sweep(ctx); err != nil {
+				return 0, err
+			}
+			ask.swept = true
+		case !errors.Is(done.err, errBusy) || !pause(ctx, confirmAgain):
+			return 0, done.err
+		}
+	}
+}
+
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -108,6 +119,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 // deleted, if it has not done so since the position.
 type scrub struct {
 	position eventstore.Position
+	swept    bool     // the whole file was looked at:
+	pages    []uint32 // these have something to wipe
 	done     chan scrubbed
 }
 
@@ -116,24 +129,54 @@ type scrubbed struct {
 	err error
 }
 
-// errNoFile: the view has failed and has no file to write to.
-var errNoFile = errors.New("the view has no file")
+var (
+	// errNoFile: the view has failed and has no file to write to.
+	errNoFile = errors.New("the view has no file")
+	// errUnswept: the file was written by an earlier process, which may have
+	// left anything in it.
+	errUnswept = errors.New("the view's file was not swept yet")
+)
 
 // clean answers a scrub. It runs in the view's goroutine.
-func (v *view) clean(position eventstore.Position) scrubbed {
-	if v.file == nil {
+func (v *view) clean(s scrub) scrubbed {
+	switch {
+	case v.file == nil:
 		return scrubbed{err: errNoFile}
-	}
-	if v.cleaned < position {
-		if err := v.file.scrub(); err != nil {
-			if damaged(err) {
-				v.giveUp(err)
-			}
+	case !v.swept && !s.swept:
+		return scrubbed{err: errUnswept}
+	case v.cleaned < s.position:
+		var err error
+		if !v.swept {
+			err = v.file.wipe(s.pages)
+			v.swept = err == nil
+		}
+		if err == nil {
+			err = v.file.checkpoint(scrubPatience)
+		}
+		if damaged(err) {
+			v.giveUp(err)
+		}
+		if err != nil {
 			return scrubbed{err: err}
 		}
 		v.cleaned = v.file.at.position
 	}
 	return scrubbed{at: v.cleaned}
+}
+
+// sweep lists the pages that have something to wipe, beside the view's
+// goroutine: it takes as long as reading the whole file does. What is written
+// meanwhile goes through the write-ahead log, which is looked at anyway.
+func (v *view) sweep(ctx context.Context) (pages []uint32, err error) {
+	handle, err := v.lend()
+	if err != nil {
+		return nil, err
+	}
+	err = handle.read(ctx, func(q Querier) error {
+		pages, err = slackPages(ctx, q)
+		return err
+	})
+	return pages, errors.Join(err, handle.leave())
 }
 
 // lingering are the readers of exchanged files that somebody still reads.

@@ -26,7 +26,9 @@ type file struct {
 	fold  Fold
 	began bool
 
-	indexed bool // in bulk mode: the secondary indexes are there
+	bulk    bool  // not live yet: no write-ahead log
+	indexed bool  // in bulk mode: the secondary indexes are there
+	enough  int64 // bytes of the write-ahead log that are moved into the file
 
 	at   checkpoint // including what is not committed yet
 	idle int        // events seen since the last commit
@@ -76,6 +78,7 @@ func attach(ctx context.Context, p Projection, path string, m mode, hook func(st
 	return &file{
 		view: p, path: path, wants: wants, hook: hook,
 		db: db, conn: conn, stmts: map[statement]*sql.Stmt{}, fold: p.NewFold(m == bulk),
+		bulk: m == bulk, enough: walBytes,
 	}, nil
 }
 
@@ -172,7 +175,10 @@ func (f *file) commit() error {
 		return fmt.Errorf("committing: %w", err)
 	}
 	f.began, f.idle = false, 0
-	return f.hook("batch.committed")
+	if err := f.hook("batch.committed"); err != nil {
+		return err
+	}
+	return f.relieve()
 }
 
 // finish does what the fold put off until all rows and indexes are there.
@@ -203,38 +209,6 @@ func (f *file) index() error {
 		}
 	}
 	f.indexed = true
-	return nil
-}
-
-// errBusy: somebody reads what the write-ahead log has.
-var errBusy = errors.New("moving the write-ahead log into the file: it is being read")
-
-// scrub leaves nothing in the file, or beside it, of what was deleted. It does
-// not wait for readers long: errBusy.
-func (f *file) scrub() error {
-	if _, err := f.conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 50"); err != nil {
-		return fmt.Errorf("setting how long to wait: %w", err)
-	}
-	err := f.flushWAL()
-	if _, again := f.conn.ExecContext(context.Background(), "PRAGMA busy_timeout = 10000"); again != nil {
-		err = errors.Join(err, fmt.Errorf("setting how long to wait: %w", again))
-	}
-	if err != nil {
-		return err
-	}
-	return f.hook("file.scrubbed")
-}
-
-// flushWAL moves everything into the main file, so that it stands alone.
-func (f *file) flushWAL() error {
-	var busy, frames, moved int
-	row := f.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	if err := row.Scan(&busy, &frames, &moved); err != nil {
-		return fmt.Errorf("moving the write-ahead log into the file: %w", err)
-	}
-	if busy != 0 {
-		return errBusy
-	}
 	return nil
 }
 

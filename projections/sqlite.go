@@ -32,7 +32,7 @@ func dsn(path string, m mode) string {
 	pragmas := []string{"busy_timeout(10000)", "temp_store(memory)"}
 	switch m {
 	case follow:
-		pragmas = append(pragmas, "secure_delete(1)", "journal_mode(wal)", "synchronous(normal)", "wal_autocheckpoint(4000)", "cache_size(-8192)")
+		pragmas = append(pragmas, "secure_delete(1)", "journal_mode(wal)", "synchronous(normal)", "wal_autocheckpoint(0)", "cache_size(-8192)")
 	case bulk:
 		pragmas = append(pragmas, "secure_delete(1)", "journal_mode(off)", "synchronous(off)", "locking_mode(exclusive)", "cache_size(-131072)")
 	case read:

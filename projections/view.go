@@ -28,6 +28,7 @@ type view struct {
 	next    int                 // number of the next build; under Runner.building
 	seen    eventstore.Position // how far the feed has come
 	cleaned eventstore.Position // up to where nothing deleted is left in the file; the goroutine's own
+	swept   bool                // the file was clean once, and is kept so; the goroutine's own
 
 	mu       sync.Mutex
 	reader   *reader
@@ -129,7 +130,7 @@ func (v *view) run(ctx context.Context) {
 		case a := <-v.adopt:
 			a.done <- v.exchange(ctx, a.build)
 		case s := <-v.scrub:
-			s.done <- v.clean(s.position)
+			s.done <- v.clean(s)
 		case <-ctx.Done():
 			return
 		}
