@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,8 +78,18 @@ type Process struct {
 	wake     chan struct{}
 	once     sync.Once
 	mu       sync.Mutex
-	troubles map[Item]string
+	troubles map[Item]trouble
 }
+
+// trouble is why an erasure does not get on, and since when it was not tried.
+type trouble struct {
+	why string
+	at  time.Time
+}
+
+// again is how long an erasure that could not be started waits for the next
+// try, so that trying makes no keys without end.
+const again = time.Minute
 
 // batch bounds one round, and parallel its commands under way.
 const (
@@ -88,7 +99,7 @@ const (
 
 func (p *Process) init() {
 	p.once.Do(func() {
-		p.wake, p.troubles = make(chan struct{}, 1), map[Item]string{}
+		p.wake, p.troubles = make(chan struct{}, 1), map[Item]trouble{}
 		set := func(d *time.Duration, to time.Duration) {
 			if *d == 0 {
 				*d = to
@@ -160,6 +171,7 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	due = slices.DeleteFunc(due, p.rests)
 	ready, err := p.Ledger.RenewKeys(ctx, due)
 	if err != nil {
 		p.Log.WarnContext(ctx, "keys are renewed one by one", "error", err)
@@ -229,12 +241,20 @@ func (p *Process) trouble(ctx context.Context, it Item, err error) {
 		return
 	}
 	p.mu.Lock()
-	known := p.troubles[it]
-	p.troubles[it] = err.Error()
+	known := p.troubles[it].why
+	p.troubles[it] = trouble{err.Error(), p.Ledger.Now()}
 	p.mu.Unlock()
 	if known != err.Error() {
 		p.Log.ErrorContext(ctx, "an erasure is incomplete and is tried again", "subject", it.Token, "erasure", it.Erasure.String(), "error", err)
 	}
+}
+
+// rests reports whether an erasure could not be started a short while ago.
+func (p *Process) rests(it Item) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.troubles[it]
+	return ok && p.Ledger.Now().Sub(t.at) < again
 }
 
 func (p *Process) solved(it Item) {
@@ -248,7 +268,7 @@ func (p *Process) Trouble(token domain.Token, id domain.ID) string {
 	p.init()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.troubles[Item{Token: token, Erasure: id}]
+	return p.troubles[Item{Token: token, Erasure: id}].why
 }
 
 // Incomplete is how many erasures do not get on.
