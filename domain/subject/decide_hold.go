@@ -37,9 +37,10 @@ func (d *decision) placeHold(c PlaceHold) ([]domain.Event, error) {
 	return one(&HoldPlaced{Hold: c.Hold, Group: c.Group, Purpose: c.Purpose, Review: c.Review, Authority: c.Authority})
 }
 
-// mirrorHold copies what was decided for a whole group of people.
+// mirrorHold copies what was decided for a whole group of people, if there is
+// anything of the person to hold.
 func (d *decision) mirrorHold(c PlaceHold) ([]domain.Event, error) {
-	if d.held(c.Hold) || d.nothingLeft(c.Group) {
+	if d.held(c.Hold) || d.nothingLeft(c.Group) || !slices.Contains(d.sealedGroups(), c.Group) {
 		return nil, nil
 	}
 	return one(&HoldPlaced{Hold: c.Hold, Group: c.Group, Purpose: c.Purpose, Review: c.Review, Mirror: true})

@@ -105,8 +105,16 @@ func (a *App) requeue(ctx context.Context, rec domain.Recorded) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.Erasures.Requeue(ctx, token)
-	return err
+	linked, err := a.Door.Linked(ctx, token) // a hold binds all records of a person
+	if err != nil {
+		return err
+	}
+	for _, of := range append([]domain.Token{token}, linked...) {
+		if _, err := a.Erasures.Requeue(ctx, of); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reopen makes the keys of a new lifecycle, in case that its command was cut

@@ -38,9 +38,6 @@ func (p *Process) start(ctx context.Context, it Item, ready []domain.Name) (bool
 	if err := p.crash("linked"); err != nil {
 		return false, err
 	}
-	if _, err := p.Ledger.FanOutHolds(ctx, p.System, it.Token); err != nil {
-		return false, err
-	}
 	if _, err := p.Ledger.StartErasure(ctx, p.request("start", it), it.Token, it.Erasure, ready...); err != nil {
 		return false, fmt.Errorf("starting it: %w", err)
 	}

@@ -68,7 +68,7 @@ func TestReleasingAHoldForManyPeopleReleasesItsCopies(t *testing.T) {
 	ada := w.person("ada@example.com")
 	w.seen("customers")
 	hold := w.do("POST", "/v1/holds", groupHold(nil)).is(200).text("hold")
-	n, err := w.app.Ledger.FanOutHolds(t.Context(), app.System, domain.Token(ada))
+	n, err := w.app.Ledger.FanOutHolds(t.Context(), app.System, domain.Token(ada), nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Len(t, w.do("GET", "/v1/subjects/"+ada+"/holds", nil).is(200).get("items"), 1, "it is one hold")

@@ -94,10 +94,7 @@ func (l *Ledger) Operate(ctx context.Context, req Request, c operations.Command)
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Execute(ctx, l, ops, operations.Stream, req, func(s *operations.State) ([]Draft, error) {
-		events, err := operations.Decide(s, l.Now(), c)
-		return plain(events), err
-	})
+	return l.operate(ctx, req, c)
 }
 
 // Staff decides one command on a principal.

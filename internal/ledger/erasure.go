@@ -17,12 +17,8 @@ func (l *Ledger) erasureEnv(ctx context.Context, token domain.Token, linked []do
 	if env.Catalogue, err = l.Catalogue(ctx); err != nil {
 		return env, unavailable(err)
 	}
-	for _, one := range append([]domain.Token{token}, linked...) {
-		wide, err := l.HoldsOn(ctx, one)
-		if err != nil {
-			return env, unavailable(err)
-		}
-		env.Outside = append(env.Outside, wide...)
+	if env.Outside, err = l.groupHolds(ctx, token, linked); err != nil {
+		return env, unavailable(err)
 	}
 	for _, other := range linked {
 		s, err := l.Subject(ctx, other)
@@ -109,18 +105,29 @@ func (l *Ledger) weighing(ctx context.Context, token domain.Token, id domain.ID)
 	if !ok || e.Ordered == nil {
 		return nil, subject.Env{}, domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this record")
 	}
-	others := e.Ordered.Linked
-	if e.Ordered.Of != "" {
-		others = []domain.Token{e.Ordered.Of}
-	}
-	env, err := l.erasureEnv(ctx, token, others)
+	env, err := l.erasureEnv(ctx, token, others(e.Ordered))
 	return s, env, err
 }
 
-// StartErasure weighs an erasure again and begins it. Groups that are trimmed
-// get their new key before, unless they are in ready: it is durable before the
-// event that needs it.
+// others are the records that an ordered one goes along with, or that go along
+// with it.
+func others(o *subject.ErasureOrdered) []domain.Token {
+	if o.Of != "" {
+		return []domain.Token{o.Of}
+	}
+	return o.Linked
+}
+
+// StartErasure weighs an erasure again and begins it. Holds for groups of
+// people that bind the person are copied to the record before, and in this
+// process none is placed meanwhile. Groups that are trimmed get their new key
+// before, unless they are in ready: it is durable before the event that needs it.
 func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Token, id domain.ID, ready ...domain.Name) (Outcome, error) {
+	l.holding.RLock()
+	defer l.holding.RUnlock()
+	if err := l.copyHolds(ctx, req.Principal, token, id); err != nil {
+		return Outcome{}, err
+	}
 	s, env, err := l.weighing(ctx, token, id)
 	if err != nil {
 		return Outcome{}, err
@@ -138,6 +145,26 @@ func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Tok
 		}
 	}
 	return Outcome{}, domain.Conflict("stream.contended", "", "others keep changing this record: try again")
+}
+
+// copyHolds fans out the holds on what an erasure is about.
+func (l *Ledger) copyHolds(ctx context.Context, by domain.ID, token domain.Token, id domain.ID) error {
+	s, err := l.Subject(ctx, token)
+	if err != nil {
+		return unavailable(err)
+	}
+	e, ok := s.Erasure(id)
+	if !ok || e.Ordered == nil {
+		return nil // StartErasure says so
+	}
+	var groups []domain.Name // none for all
+	for _, g := range e.Ordered.Groups {
+		if !e.Ordered.Everything {
+			groups = append(groups, g.Group)
+		}
+	}
+	_, err = l.FanOutHolds(ctx, by, token, others(e.Ordered), groups...)
+	return err
 }
 
 // LateHold reports whether a hold for a group of people that was placed before

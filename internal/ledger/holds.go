@@ -12,28 +12,46 @@ import (
 	"lethe/eventstore"
 )
 
-// HoldsOn lists the holds for groups of people that bind a person now: what an
-// erasure of theirs is weighed with from outside their record.
+// HoldsOn lists the holds for groups of people that bind a record now.
 func (l *Ledger) HoldsOn(ctx context.Context, token domain.Token) ([]subject.OutsideHold, error) {
-	person, err := l.Subject(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	state, err := l.Operations(ctx)
-	return state.HoldsOn(person), err
+	return l.groupHolds(ctx, token, nil)
 }
 
-// FanOutHolds copies the holds for groups of people that bind a person to the
-// person's own record, for the retention groups named (none: for all). Call it
-// for the groups that an erasure is about, before anything of the person is
-// destroyed and before it is weighed for the last time: what the copies keep is
-// then kept by the record itself, and releasing the hold is an event on it.
-// A copy that is there is not written again. It returns how many were written.
+// groupHolds lists the holds for groups of people that bind a person now, in
+// any of the person's records: denials of linked records unite.
+func (l *Ledger) groupHolds(ctx context.Context, token domain.Token, linked []domain.Token) ([]subject.OutsideHold, error) {
+	state, err := l.Operations(ctx)
+	if err != nil || len(state.GroupHolds()) == 0 {
+		return nil, err
+	}
+	var binding []subject.OutsideHold
+	for _, of := range append([]domain.Token{token}, linked...) {
+		record, err := l.Subject(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range state.HoldsOn(record) {
+			if !slices.Contains(binding, h) {
+				binding = append(binding, h)
+			}
+		}
+	}
+	return binding, nil
+}
+
+// FanOutHolds copies the holds for groups of people that bind a person, by this
+// record or a linked one, to this record, for the retention groups named (none:
+// for all). It comes before anything of the person is destroyed: what the
+// copies keep is then kept by the record itself, and releasing the hold is an
+// event on it. A copy that is there is not written again. It returns how many
+// were written.
 //
 // A hold that is released meanwhile is released here too: who released it may
 // have looked before the copy was there.
-func (l *Ledger) FanOutHolds(ctx context.Context, by domain.ID, token domain.Token, groups ...domain.Name) (int, error) {
-	binding, err := l.HoldsOn(ctx, token)
+func (l *Ledger) FanOutHolds(
+	ctx context.Context, by domain.ID, token domain.Token, linked []domain.Token, groups ...domain.Name,
+) (int, error) {
+	binding, err := l.groupHolds(ctx, token, linked)
 	if err != nil {
 		return 0, fmt.Errorf("copying holds: %w", err)
 	}
@@ -106,6 +124,20 @@ func (l *Ledger) releaseCopy(ctx context.Context, by domain.ID, token domain.Tok
 		return fmt.Errorf("releasing the copy of a hold: %w", err)
 	}
 	return nil
+}
+
+// operate decides a command on operations. A hold for a group of people is
+// placed while no erasure starts: it is before a start, which then has seen it,
+// or behind it. One process writes a ledger, so that a lock is enough.
+func (l *Ledger) operate(ctx context.Context, req Request, c operations.Command) (Outcome, error) {
+	if _, places := c.(operations.PlaceGroupHold); places {
+		l.holding.Lock()
+		defer l.holding.Unlock()
+	}
+	return Execute(ctx, l, ops, operations.Stream, req, func(s *operations.State) ([]Draft, error) {
+		events, err := operations.Decide(s, l.Now(), c)
+		return plain(events), err
+	})
 }
 
 // judged gives a command what it is judged by besides the stream.

@@ -69,20 +69,20 @@ func TestHoldsFanOutToThePersonConcerned(t *testing.T) {
 	o.hold(t, 2, "contact")
 	before := headOf(o)
 
-	binding, err := o.HoldsOn(t.Context(), tokens[0])
+	weighed, err := o.WeighErasure(t.Context(), tokens[0], subject.Scope{Groups: []domain.Name{"identity"}}, "", nil)
 	require.NoError(t, err)
-	require.Len(t, binding, 2)
+	require.Equal(t, subject.KeptByHold, weighed[0].Rule)
 	require.Equal(t, before, headOf(o), "asking writes nothing")
 
-	n, err := o.FanOutHolds(t.Context(), me, tokens[0], "identity", "accounting")
+	n, err := o.FanOutHolds(t.Context(), me, tokens[0], nil, "identity", "accounting")
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Equal(t, []byte{1}, o.holdsOf(t, tokens[0]), "only groups that something would go of")
-	n, err = o.FanOutHolds(t.Context(), me, tokens[0])
+	n, err = o.FanOutHolds(t.Context(), me, tokens[0], nil)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
 	require.Equal(t, []byte{1, 2}, o.holdsOf(t, tokens[0]))
-	n, err = o.FanOutHolds(t.Context(), me, tokens[0])
+	n, err = o.FanOutHolds(t.Context(), me, tokens[0], nil)
 	require.NoError(t, err)
 	require.Zero(t, n, "once")
 	require.Empty(t, o.holdsOf(t, tokens[1]))
@@ -119,7 +119,7 @@ func TestACopyOfAHoldReleasedMeanwhileIsReleased(t *testing.T) {
 	tokens := o.claims(t, 1)
 	o.hold(t, 1, "identity")
 	armed = true
-	n, err := o.FanOutHolds(t.Context(), me, tokens[0])
+	n, err := o.FanOutHolds(t.Context(), me, tokens[0], nil)
 	require.NoError(t, err)
 	require.False(t, armed)
 	require.Equal(t, 1, n)
@@ -139,4 +139,36 @@ func TestAHoldOfAnImportThatIsNotThere(t *testing.T) {
 	e, ok := domain.AsError(err)
 	require.True(t, ok)
 	require.Equal(t, "import.unknown", e.Code)
+}
+
+// A hold that is older than a start is always seen by it: neither is decided
+// while the other is.
+func TestHoldsAndStartsTakeTurns(t *testing.T) {
+	var o *opened
+	passed := map[string]int{}
+	doing := ""
+	crash := func(string) error {
+		switch doing {
+		case "start":
+			require.False(t, o.holding.TryLock(), "a hold could be placed now")
+		case "hold":
+			require.False(t, o.holding.TryRLock(), "an erasure could start now")
+		}
+		passed[doing]++
+		return nil
+	}
+	o = newPlace(t).open(crash, nil)
+	defer o.close(t)
+	tokens := o.claims(t, 1)
+	_, err := o.OrderErasure(t.Context(), request(8, 8), tokens[0], subject.OrderErasure{Erasure: domain.ID{1}, Scope: subject.Scope{Everything: true}})
+	require.NoError(t, err)
+	doing = "hold"
+	o.hold(t, 1, "identity")
+	doing = "start"
+	_, err = o.StartErasure(t.Context(), request(9, 9), tokens[0], domain.ID{1})
+	require.NoError(t, err)
+	doing = ""
+	require.Positive(t, passed["hold"])
+	require.Positive(t, passed["start"])
+	require.Equal(t, []byte{1}, o.holdsOf(t, tokens[0]))
 }

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -60,6 +61,7 @@ type Ledger struct {
 	crash  func(point string) error
 
 	evidence domain.Duration
+	holding  sync.RWMutex // write: a hold for a group of people is placed; read: an erasure starts
 }
 
 // New makes a ledger of its parts.

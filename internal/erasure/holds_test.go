@@ -1,0 +1,123 @@
+package erasure
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"lethe/domain"
+	"lethe/domain/operations"
+	"lethe/domain/personal"
+	"lethe/domain/subject"
+	"lethe/internal/ledger"
+)
+
+func (w *world) holdAll(id domain.ID, group domain.Name) {
+	w.t.Helper()
+	_, err := w.Ledger.Operate(ctx, ledger.Request{Principal: me}, operations.PlaceGroupHold{
+		Officer: true, GroupHoldPlaced: operations.GroupHoldPlaced{
+			Hold: id, Group: group, Purpose: "invoicing", Review: time.Now().AddDate(1, 0, 0), People: operations.WithPurpose,
+			For: "service", Authority: personal.Of("court"),
+		},
+	})
+	require.NoError(w.t, err)
+}
+
+// A hold for a whole group of people keeps the data of each, also when it is
+// placed after the order, and the release lets it go.
+func TestPitfall19AHoldForManyPeopleIsHonouredAndReleased(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.register("ada@example.org"), w.register("ada@work.example")
+	first := w.order(a, subject.OrderErasure{Scope: all, Linked: []domain.Token{b}})
+	hold := domain.ID{9}
+	w.holdAll(hold, "identity")
+	w.settleAll()
+	for _, token := range []domain.Token{a, b} {
+		require.Equal(t, subject.IsCompleted, w.erasure(Item{Token: token, Erasure: first.Erasure}).State)
+		require.True(t, w.read(token)["name=Ada Lovelace"], "held")
+		require.True(t, w.read(token)["email=<erased>"])
+		holds := w.state(token).At(time.Time{}, time.Time{}).Holds
+		require.Len(t, holds, 1)
+		require.True(t, holds[0].Mirror)
+	}
+	ordered, err := w.Requeue(ctx, a)
+	require.NoError(t, err)
+	require.False(t, ordered, "still held")
+
+	_, err = w.Ledger.Operate(ctx, ledger.Request{Principal: me}, operations.ReleaseGroupHold{Hold: hold, Officer: true})
+	require.NoError(t, err)
+	require.NoError(t, w.Ledger.ReleaseCopies(ctx, me, hold, domain.ID{}))
+	for _, token := range []domain.Token{a, b} {
+		_, err = w.Requeue(ctx, token)
+		require.NoError(t, err)
+	}
+	w.settleAll()
+	for _, token := range []domain.Token{a, b} {
+		require.True(t, w.read(token)["name=<erased>"])
+	}
+}
+
+// A hold on one record of a person is copied to the others that go along.
+func TestAHoldForManyPeopleBindsLinkedRecords(t *testing.T) {
+	w := newWorld(t)
+	a := w.register("ada@example.org")
+	b, _, err := w.Ledger.Register(ctx, w.req(), subject.Env{},
+		subject.Register{Acquired: subject.FromPerson, Jurisdiction: "DE"},
+		subject.RecordFields{Purpose: "invoicing", Items: []subject.Entry{{Field: "invoice", Text: personal.Of("invoice 8")}}})
+	require.NoError(t, err)
+	w.people = append(w.people, b)
+	w.holdAll(domain.ID{9}, "identity")
+	it := w.order(a, subject.OrderErasure{Scope: subject.Scope{Groups: []domain.Name{"contact"}}, Linked: []domain.Token{b}})
+	w.settleAll()
+	require.Equal(t, subject.IsCompleted, w.erasure(it).State)
+	require.Empty(t, w.state(a).At(time.Time{}, time.Time{}).Holds, "the order is not about this group")
+
+	c := w.order(b, subject.OrderErasure{Erasure: domain.ID{0xe, 0xff}, Scope: all, Linked: []domain.Token{a}})
+	w.settleAll()
+	require.Equal(t, subject.IsCompleted, w.erasure(c).State)
+	require.Len(t, w.state(a).At(time.Time{}, time.Time{}).Holds, 1)
+	require.True(t, w.read(a)["name=Ada Lovelace"])
+}
+
+// Holds are placed while erasures start. Whichever comes first in the log wins:
+// nobody whose erasure started behind a hold loses what it keeps.
+func TestHoldsRaceWithStarts(t *testing.T) {
+	w := newWorld(t)
+	const people = 40
+	var items []Item
+	for range people {
+		token := w.register("ada@example.org")
+		items = append(items, w.order(token, subject.OrderErasure{Erasure: domain.ID{0xe}, Scope: all}))
+	}
+	w.init()
+	var both sync.WaitGroup
+	both.Go(func() {
+		for _, it := range items[:people/2] {
+			_, err := w.start(ctx, it, nil)
+			require.NoError(t, err)
+		}
+	})
+	both.Go(func() {
+		for _, it := range items[people/2:] {
+			_, err := w.start(ctx, it, nil)
+			require.NoError(t, err)
+		}
+	})
+	both.Go(func() { w.holdAll(domain.ID{9}, "identity") })
+	both.Wait()
+	state, err := w.Ledger.Operations(ctx)
+	require.NoError(t, err)
+	placed, ok := state.GroupHold(domain.ID{9})
+	require.True(t, ok)
+	for _, it := range items {
+		e := w.erasure(it)
+		require.Equal(t, subject.IsStarted, e.State)
+		held := false
+		for _, g := range e.Started.Groups {
+			held = held || g.Group == "identity" && g.Rule == subject.KeptByHold
+		}
+		require.Equal(t, placed.Position < e.StartedAt.Position, held, "hold at %d, start at %d", placed.Position, e.StartedAt.Position)
+	}
+}
