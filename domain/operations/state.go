@@ -68,7 +68,7 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.withHold(GroupHold{GroupHoldPlaced: e, Event: r.ID, Position: r.Position, Placed: r.Recorded})
 	case *GroupHoldReleased:
 		return s.released(e.Hold, r.Recorded)
-	case *LogKeyChanged:
+	case *LogKeyChanged, *BackupMade:
 	}
 	return s
 }
@@ -201,6 +201,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return placeGroupHold(s, now, c)
 	case ReleaseGroupHold:
 		return releaseGroupHold(s, c)
+	case NoteBackup:
+		return noteBackup(c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

@@ -68,6 +68,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
+	if err := unfinished(cfg.Storage); err != nil {
+		return nil, err
+	}
 	a.Store, err = segment.Open(filepath.Join(dir, "log"), segment.Options{
 		Now: time.Now, Logger: log, SegmentBytes: int64(cfg.Storage.SegmentBytes),
 		DurableMark: max(viewMark(ctx, filepath.Join(dir, "views")), seal.Mark(filepath.Join(dir, "seal"))),

@@ -46,7 +46,7 @@ func arrows() []arrow {
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
-		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/audit", "internal/bundle", "internal/certificate", "internal/durable", "internal/keyring", "internal/leaf", "internal/ledger", "internal/part", "internal/receipt", "internal/seal", "internal/starter", "internal/tlog"}, "an edge"},
+		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/audit", "internal/bundle", "internal/certificate", "internal/durable", "internal/keyring", "internal/leaf", "internal/ledger", "internal/part", "internal/receipt", "internal/seal", "internal/starter", "internal/tlog", "internal/backup"}, "an edge"},
 		{"internal/canary", nil, "searches files: it knows formats, and nothing of what is in them"},
 		{"internal/config", nil, "settings depend on nothing"},
 		{"internal/demodata", nil, "made-up data depends on nothing"},

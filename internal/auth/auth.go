@@ -66,6 +66,8 @@ const (
 	EraseData      Action = "order or cancel an erasure"
 	CertifyErasure Action = "make certificates of erasure"
 	WriteLetter    Action = "write the letter about an erasure"
+	MakeBackup     Action = "make backups"
+	AcceptLoss     Action = "accept what a restored log has lost"
 )
 
 var allowed = map[Action][]principal.Role{
@@ -92,6 +94,8 @@ var allowed = map[Action][]principal.Role{
 	EraseData:      {principal.Officer, principal.Operator},
 	CertifyErasure: {principal.Officer, principal.Auditor},
 	WriteLetter:    {principal.Officer, principal.Operator, principal.Service},
+	MakeBackup:     {principal.Admin, principal.Operator},
+	AcceptLoss:     {principal.Officer},
 }
 
 // RolesFor lists the roles that an action is allowed to, for documentation.

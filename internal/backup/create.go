@@ -2,6 +2,7 @@ package backup
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"syscall"
@@ -42,9 +43,11 @@ type KeyStore interface {
 
 // Made is a backup that was made.
 type Made struct {
+	Place    string
 	Dir      string
 	Manifest *Manifest
-	Copied   int64 // bytes that were not linked to an earlier backup
+	SHA256   [32]byte // of the MANIFEST
+	Copied   int64    // bytes that were not linked to an earlier backup
 }
 
 // ErrNoRoom: the medium is full.
@@ -96,10 +99,11 @@ func (o *Options) create(ctx context.Context, kind Kind, to string, at time.Time
 	if err := fill(ctx, w); err != nil {
 		return Made{}, w.failed(err)
 	}
-	if err := w.finish(final); err != nil {
+	sum, err := w.finish(final)
+	if err != nil {
 		return Made{}, w.failed(err)
 	}
-	return Made{Dir: final, Manifest: w.manifest, Copied: w.copied}, p.clear()
+	return Made{Place: to, Dir: final, Manifest: w.manifest, SHA256: sum, Copied: w.copied}, p.clear()
 }
 
 // failed tells a full medium, and then leaves nothing: what it holds is
@@ -124,26 +128,26 @@ func noSpace(err error) bool {
 }
 
 // finish makes everything durable and names it.
-func (w *work) finish(final string) error {
+func (w *work) finish(final string) (sum [32]byte, err error) {
 	for _, sub := range w.subdirs() {
 		if err := durable.SyncDir(w.FS, sub); err != nil {
-			return err
+			return sum, err
 		}
 	}
 	if what := w.manifest.fault(); what != "" {
-		return fmt.Errorf("writing MANIFEST: %s", what)
+		return sum, fmt.Errorf("writing MANIFEST: %s", what)
 	}
 	b, err := durable.EncodeJSON(manifestHead, w.manifest)
 	if err != nil {
-		return err
+		return sum, err
 	}
 	if err := durable.ReplaceFile(w.FS, w.dir, manifestName, b); err != nil {
-		return err
+		return sum, err
 	}
 	if err := w.FS.Rename(w.dir, final); err != nil {
-		return fmt.Errorf("naming the backup: %w", err)
+		return sum, fmt.Errorf("naming the backup: %w", err)
 	}
-	return durable.SyncDir(w.FS, w.place.dir)
+	return sha256.Sum256(b), durable.SyncDir(w.FS, w.place.dir)
 }
 
 // ledger fills a backup of the ledger. What the seal and the keys say is read

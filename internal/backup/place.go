@@ -23,10 +23,14 @@ var ErrBusy = errors.New("another backup is being made there")
 
 // Entry is one backup of a place, or what is wrong with it.
 type Entry struct {
+	Place    string
 	Dir      string
 	Manifest *Manifest // nil when it cannot be read
 	Err      error
 }
+
+// Name is that of the backup's directory.
+func (e *Entry) Name() string { return vfs.Default.PathBase(e.Dir) }
 
 // List shows the complete backups of a place, the oldest first. One that is
 // under way or was stopped is none. A place that is not there has none.
@@ -44,7 +48,7 @@ func List(fs vfs.FS, place string) ([]Entry, error) {
 		if _, err := time.Parse(nameLayout, name); err != nil {
 			continue
 		}
-		e := Entry{Dir: fs.PathJoin(place, name)}
+		e := Entry{Place: place, Dir: fs.PathJoin(place, name)}
 		if e.Manifest, e.Err = ReadManifest(fs, e.Dir); e.Err == nil && e.Manifest.Name != name {
 			e.Manifest, e.Err = nil, fmt.Errorf("reading the backup in %s: %w: its MANIFEST is of another one", e.Dir, durable.ErrDamaged)
 		}
@@ -54,7 +58,8 @@ func List(fs vfs.FS, place string) ([]Entry, error) {
 }
 
 // Find gives the directory of a backup: dir itself when it is one, else the
-// newest in the place dir. Errors: ErrNoBackup, durable.ErrDamaged.
+// newest in the place dir. It must be of the kind; "" takes any. Errors:
+// ErrNoBackup, durable.ErrDamaged.
 func Find(fs vfs.FS, dir string, kind Kind) (string, *Manifest, error) {
 	m, err := ReadManifest(fs, dir)
 	if errors.Is(err, ErrNoBackup) {
@@ -71,7 +76,7 @@ func Find(fs vfs.FS, dir string, kind Kind) (string, *Manifest, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if m.Kind != kind {
+	if kind != "" && m.Kind != kind {
 		return "", nil, fmt.Errorf("the backup in %s is of the %s, and one of the %s is needed", dir, m.Kind, kind)
 	}
 	return dir, m, nil

@@ -54,6 +54,8 @@ type root struct {
 	Hold        holdCmd        `cmd:"" help:"Keep data from erasure for a legal claim or duty, and let it go again."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
+	Backup      backupCmd      `cmd:"" help:"Back up the ledger and its keys, and look after the backups."`
+	Restore     restoreCmd     `cmd:"" help:"Put back what was backed up."`
 	Keys        keysCmd        `cmd:"" help:"Show or change the keys that sign the log."`
 	Witness     witnessCmd     `cmd:"" help:"Cosign another ledger's checkpoints, as a second party."`
 	Token       tokenCmd       `cmd:"" help:"Create, list and revoke access tokens."`

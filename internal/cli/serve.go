@@ -14,6 +14,7 @@ import (
 )
 
 type serveCmd struct {
+	Backup    config.Backup `embed:"" group:"Backup"`
 	HTTP      config.HTTP   `embed:"" group:"HTTP"`
 	Limits    config.Limits `embed:"" group:"Limits"`
 	Bootstrap string        `name:"bootstrap-token-file" env:"LETHE_BOOTSTRAP_TOKEN_FILE" placeholder:"FILE" help:"While the ledger has no access token: make one for an administrator, write it to this file (0600), and go on."`
@@ -38,6 +39,10 @@ func (c *serveCmd) Run(ctx context.Context, s *shell) error {
 	if err := errors.Join(c.HTTP.Check(), c.Limits.Check()); err != nil {
 		return &usageError{err: err}
 	}
+	if _, err := app.Places(c.Backup, s.root.Storage); err != nil {
+		return &usageError{err: err}
+	}
+	s.backups = c.Backup
 	at, err := listen(ctx, c.HTTP)
 	if err != nil {
 		return err
@@ -78,7 +83,7 @@ func (s *shell) start(ctx context.Context, h config.HTTP, l config.Limits, at *l
 	r := &running{app: a}
 	feeds, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop
-	api, metrics := handlers(a, handlerOptions{Version: s.process.Version, Limits: l, Ready: r.ready.Load, Stop: feeds})
+	api, metrics := handlers(a, handlerOptions{Version: s.process.Version, Limits: l, Ready: r.ready.Load, Stop: feeds, Backup: s.backups})
 	r.server = server{config: h, limits: l, at: at, api: api, metrics: metrics, log: a.Log}
 	r.draining = func() {
 		r.ready.Store(false)

@@ -25,9 +25,10 @@ type shell struct {
 	model   *kong.Application
 	parsed  *kong.Context
 	client  *client
-	app     *app.App // open when the command works on the directory itself
-	creates bool     // the command may make a new ledger
-	serving bool     // for long: everything of interest is logged
+	app     *app.App      // open when the command works on the directory itself
+	creates bool          // the command may make a new ledger
+	serving bool          // for long: everything of interest is logged
+	backups config.Backup // where the command's backups go
 }
 
 // api is the API: of the server that --server names, or in this process on
@@ -51,7 +52,7 @@ func (s *shell) api(ctx context.Context) (*client, error) {
 	if err := s.catchUp(ctx, a); err != nil {
 		return nil, err
 	}
-	api, _ := handlers(a, handlerOptions{Version: s.process.Version})
+	api, _ := handlers(a, handlerOptions{Version: s.process.Version, Backup: s.backups})
 	s.client = inMemoryClient(api)
 	return s.client, nil
 }

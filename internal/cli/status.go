@@ -65,6 +65,10 @@ func statusLines(p *page, v httpapi.Status) {
 	p.line("")
 	viewLines(p, v.Views)
 	logLines(p, v.Log)
+	if v.Lost > 0 {
+		p.line("")
+		p.line("PURPOSES BASED ON CONSENT ARE OFF: the log was restored and lost events, withdrawals may be among them; an officer accepts that with `lethe restore accept %d`", v.Lost)
+	}
 	for _, line := range v.Reports {
 		p.line("note: %s", line)
 	}
@@ -92,7 +96,12 @@ func statusOf(ctx context.Context, a *app.App, version string) (httpapi.Status, 
 		Version: version, Events: stats.Events, Streams: stats.Streams, Position: stats.Head, Bytes: stats.Bytes,
 		Views: httpapi.ViewStatuses(a.Views.Status()), Log: &sealed, Reports: a.Reports(),
 	}
-	err := a.Views.Read(ctx, customers.Name, func(q projections.Querier) error {
+	ops, err := a.Ledger.Operations(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Lost = ops.LostRange(a.Ledger.Now())
+	err = a.Views.Read(ctx, customers.Name, func(q projections.Querier) error {
 		return q.QueryRowContext(ctx, "SELECT count(*) FROM customers").Scan(&s.Subjects)
 	})
 	if e, ok := domain.AsError(err); ok && e.Kind == domain.KindUnavailable {

@@ -70,6 +70,7 @@ var _ = []struct{}{
 	known(principal.User, principal.Program),
 	known(operations.KeyAdded, operations.KeyDistrusted),
 	known(operations.Everyone, operations.FromImport),
+	known(operations.LedgerBackup, operations.KeysBackup),
 }
 
 // source chooses for fill: sample takes the first and one of each, a rapid

@@ -98,6 +98,7 @@ func events() []entry {
 		of[operations.LostRangeAccepted](),
 		of[operations.GroupHoldPlaced](),
 		of[operations.GroupHoldReleased](),
+		of[operations.BackupMade](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

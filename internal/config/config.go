@@ -20,6 +20,7 @@ type Config struct {
 	Storage Storage `embed:"" group:"Storage"`
 	Seal    Seal    `embed:"" group:"Seal"`
 	Erasure Erasure `embed:"" group:"Erasure"`
+	Backup  Backup  `embed:"" group:"Backup"`
 	HTTP    HTTP    `embed:"" group:"HTTP"`
 	Limits  Limits  `embed:"" group:"Limits"`
 	Client  Client  `embed:"" group:"Client"`
@@ -59,6 +60,13 @@ type Erasure struct {
 	Grace    time.Duration `name:"erasure-grace" env:"LETHE_ERASURE_GRACE" default:"0s" placeholder:"TIME" help:"How long an erasure can be cancelled unless its order says otherwise, such as 168h; at most 30 days."`
 	Evidence string        `name:"evidence-retention" env:"LETHE_EVIDENCE_RETENTION" default:"P3Y" placeholder:"PERIOD" help:"How long what shows that consent was given outlives its last change, ISO 8601: the limitation of claims about it. none keeps nothing."`
 	Contacts bool          `name:"suppress-contacts" env:"LETHE_SUPPRESS_CONTACTS" help:"An erasure also leaves keyed marks of e-mail addresses and phone numbers, so that marketing to them stays off when they come back. Marks of a source's own keys are always left."`
+}
+
+// Backup is where backups go. They are two places, because what is in them
+// follows different rules.
+type Backup struct {
+	LedgerTo string `name:"ledger-to" env:"LETHE_LEDGER_TO" placeholder:"DIR" help:"Place for backups of the ledger, on another disk. What is in it cannot be read without the keys; keep it for as long as history has to be kept."`
+	KeysTo   string `name:"keys-to" env:"LETHE_KEYS_TO" placeholder:"DIR" help:"Place for backups of the keys, away from those of the ledger. Erased data can be revived from it until its epoch keys are gone: keep it for a short time."`
 }
 
 // HTTP is the server's listeners and patience.

@@ -27,7 +27,7 @@ var tags = []*huma.Tag{
 	{Name: tagProofs, Description: "What shows that history was not altered: proofs, checkpoints, the keys that sign them. The log's own files " +
 		"are at `/checkpoint`, `/log-keys` and `/tile/…`, as C2SP tlog-tiles has them."},
 	{Name: tagImports, Description: "Whole files of another system."},
-	{Name: tagOperations, Description: "Status, views and tokens."},
+	{Name: tagOperations, Description: "Status, views, tokens, backups, and what a restored log has lost."},
 }
 
 func schemaOf[T any](r huma.Registry) *huma.Schema {

@@ -48,6 +48,8 @@ func New(o Options) *API {
 	s.certificateRoutes()
 	s.logRoutes()
 	s.verifyRoutes()
+	s.restartRoutes()
+	s.backupRoutes()
 	s.describe()
 	s.publicRoutes()
 	s.logFiles()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,6 +67,9 @@ func newWorldIn(t testing.TB, dir string, change ...func(*httpapi.Options)) *wor
 		Audit: audit.New(audit.Options{
 			Store: a.Store, Seal: a.Seal, Keys: a.Keys, Decoder: a.Codec, Views: a.Views.Runner, Reports: a.Reports, Version: "test", Now: time.Now,
 		}),
+		Backups: &app.Backups{
+			App: a, To: config.Backup{LedgerTo: filepath.Join(w.t.TempDir(), "ledger"), KeysTo: filepath.Join(w.t.TempDir(), "keys")}, Program: "test",
+		},
 		Spool: w.dir, Now: time.Now, Rand: rand.Reader, Logger: log, Metrics: w.registry,
 	}
 	for _, f := range change {

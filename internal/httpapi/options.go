@@ -32,8 +32,9 @@ type Options struct {
 	// Erasures carries out what is ordered; nil = orders wait for a process that does.
 	Erasures Eraser
 	// Grace is how long an erasure can be cancelled unless its order says otherwise.
-	Grace time.Duration
-	Spool string // directory for uploads under way, encrypted; "" = the system's
+	Grace   time.Duration
+	Backups Backups // nil = no backups are made here
+	Spool   string  // directory for uploads under way, encrypted; "" = the system's
 	// Status answers GET /status; what it returns is the answer's JSON.
 	Status func(ctx context.Context) (Status, error)
 	// Ready reports whether requests can be served; nil = always.
@@ -116,5 +117,6 @@ type Status struct {
 	Bytes    int64               `json:"bytes" doc:"Of the event log"`
 	Views    []ViewStatus        `json:"views"`
 	Log      *LogStatus          `json:"log,omitempty" nullable:"false" doc:"How far history is sealed"`
+	Lost     uint64              `json:"lost_range,omitzero" doc:"Number of the restart whose lost range nobody has accepted: purposes based on consent are off"`
 	Reports  []string            `json:"reports,omitzero" doc:"What opening the data directory survived"`
 }

@@ -48,6 +48,21 @@ func (k *Keyring) CopyTo(ctx context.Context, path string) (c Copy, err error) {
 	return inspectCopy(ctx, path, func(scan func(...any) error) (*state, error) { return scanState(&k.secrets, scan) })
 }
 
+// Describe says what a copy would hold now.
+func (k *Keyring) Describe(ctx context.Context) (Copy, error) {
+	st, err := scanState(&k.secrets, k.reads.QueryRowContext(ctx, selectState).Scan)
+	if err != nil {
+		return Copy{}, err
+	}
+	return copyOf(k.storeID[:], st), nil
+}
+
+func copyOf(id []byte, st *state) Copy {
+	return Copy{
+		Store: hex.EncodeToString(id), EpochSeq: st.epochSeq, FenceSeq: st.fenceSeq, Keys: st.keys.count, Fences: st.fences.count,
+	}
+}
+
 // InspectCopy reads what a copy of a key store says of itself, and checks the
 // structure of its file. It changes nothing and needs no key, so that the
 // MACs of the rows are not checked: opening the restored copy does that.
@@ -92,7 +107,5 @@ func inspectCopy(ctx context.Context, path string, read func(scan func(...any) e
 	if err != nil {
 		return Copy{}, err
 	}
-	return Copy{
-		Store: hex.EncodeToString(id), EpochSeq: st.epochSeq, FenceSeq: st.fenceSeq, Keys: st.keys.count, Fences: st.fences.count,
-	}, nil
+	return copyOf(id, st), nil
 }
