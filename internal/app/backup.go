@@ -29,11 +29,12 @@ func (b *Backups) Places() (ledger, keys bool) { return b.To.LedgerTo != "", b.T
 
 // List shows the backups there are, of the ledger first.
 func (b *Backups) List(context.Context) (ledger, keys []backup.Entry, err error) {
-	return ListBackups(b.To)
+	return ListBackups(b.To, b.App.Config.Storage)
 }
 
-// ListBackups shows the backups at places; no ledger need be there.
-func ListBackups(at config.Backup) (ledger, keys []backup.Entry, err error) {
+// ListBackups shows the backups at places. No ledger need be there; where its
+// epoch keys are, backups of keys that are dead say so.
+func ListBackups(at config.Backup, of config.Storage) (ledger, keys []backup.Entry, err error) {
 	if at.LedgerTo != "" {
 		if ledger, err = backup.List(vfs.Default, at.LedgerTo); err != nil {
 			return nil, nil, err
@@ -41,6 +42,11 @@ func ListBackups(at config.Backup) (ledger, keys []backup.Entry, err error) {
 	}
 	if at.KeysTo != "" {
 		keys, err = backup.List(vfs.Default, at.KeysTo)
+	}
+	for i := range keys {
+		if keys[i].Err == nil {
+			keys[i].Dead = dead(of, keys[i].Manifest)
+		}
 	}
 	return ledger, keys, err
 }
@@ -73,7 +79,7 @@ func (b *Backups) Create(ctx context.Context, ledger, keys bool, progress func(o
 // Places gives absolute places, or why a backup does not belong there.
 func Places(to config.Backup, of config.Storage) (config.Backup, error) {
 	s := of.Resolved()
-	for _, dir := range []*string{&to.LedgerTo, &to.KeysTo, &s.Data, &s.Keys, &s.Epochs, &s.Lookup, &s.Pins, &s.RootKey} {
+	for _, dir := range []*string{&to.LedgerTo, &to.KeysTo, &s.Data, &s.Keys, &s.Epochs, &s.Lookup, &s.Pins, &s.Journal, &s.RootKey} {
 		if *dir == "" {
 			continue
 		}
@@ -83,7 +89,7 @@ func Places(to config.Backup, of config.Storage) (config.Backup, error) {
 		}
 		*dir = abs
 	}
-	return to, backup.Separate(to.LedgerTo, to.KeysTo, s.Data, s.Keys, s.Epochs, s.Lookup, s.Pins, s.RootKey)
+	return to, backup.Separate(to.LedgerTo, to.KeysTo, s.Data, s.Keys, s.Epochs, s.Lookup, s.Pins, s.Journal, s.RootKey)
 }
 
 // sealState is how far history is sealed. The published checkpoint is read
@@ -122,7 +128,23 @@ func (k keyStore) CopyTo(ctx context.Context, path string) (backup.KeyState, err
 }
 
 func keyState(c keyring.Copy) backup.KeyState {
-	return backup.KeyState{Store: c.Store, EpochSeq: c.EpochSeq, FenceSeq: c.FenceSeq, Keys: c.Keys, Fences: c.Fences}
+	k := backup.KeyState{
+		Store: c.Store, EpochSeq: c.EpochSeq, FenceSeq: c.FenceSeq, Keys: c.Keys, Fences: c.Fences, Journal: c.Journal,
+	}
+	for _, e := range c.Epochs {
+		k.Epochs = append(k.Epochs, backup.KeyEpoch(e))
+	}
+	return k
+}
+
+// dead tells since when a backup of keys cannot be opened any more.
+func dead(of config.Storage, m *backup.Manifest) (since time.Time) {
+	c := keyring.Copy{Store: m.Keys.Store}
+	for _, e := range m.Keys.Epochs {
+		c.Epochs = append(c.Epochs, keyring.CopyEpoch(e))
+	}
+	since, _ = keyring.CopyDead(c, 0, of.Resolved().Epochs)
+	return since
 }
 
 // VerifyBackup verifies a backup.

@@ -64,12 +64,26 @@ type SealState struct {
 
 // KeyState is where the key store stood.
 type KeyState struct {
-	Store    string `json:"store" doc:"The key store's ID, in hexadecimal"`
-	EpochSeq uint64 `json:"epoch_seq" doc:"Of the epoch keys that wrapped it"`
-	FenceSeq uint64 `json:"fence_seq" doc:"Destructions up to here are in it"`
-	Keys     uint64 `json:"keys"`
-	Fences   uint64 `json:"fences"`
-	Journal  uint64 `json:"journal" doc:"Entries of the erasure journal that were applied to it"`
+	Store    string     `json:"store" doc:"The key store's ID, in hexadecimal"`
+	EpochSeq uint64     `json:"epoch_seq" doc:"Changes of the epoch keys that it knows of"`
+	Epochs   []KeyEpoch `json:"epochs,omitempty" doc:"The newest epochs that wrapped it; none when that is not known"`
+	FenceSeq uint64     `json:"fence_seq" doc:"Destructions up to here are in it"`
+	Keys     uint64     `json:"keys"`
+	Fences   uint64     `json:"fences"`
+	Journal  uint64     `json:"journal" doc:"Entries of the erasure journal that were applied to it"`
+}
+
+// KeyEpoch is an epoch, with the buckets whose newest it was.
+type KeyEpoch struct {
+	Epoch   uint32 `json:"epoch"`
+	Buckets string `json:"buckets" example:"0-255"`
+}
+
+// describes reports whether k can be the state of the store that o was read
+// from. What the epochs are no copy of it says.
+func (k KeyState) describes(o KeyState) bool {
+	return k.Store == o.Store && k.EpochSeq == o.EpochSeq && k.FenceSeq == o.FenceSeq &&
+		k.Keys == o.Keys && k.Fences == o.Fences && k.Journal == o.Journal
 }
 
 // Bytes is the size of all files.

@@ -27,6 +27,7 @@ type Entry struct {
 	Dir      string
 	Manifest *Manifest // nil when it cannot be read
 	Err      error
+	Dead     time.Time // since when the epoch keys of a backup of keys are gone; zero: they are not, or nobody knows
 }
 
 // Name is that of the backup's directory.

@@ -146,7 +146,7 @@ func (c *backupListCmd) Run(ctx context.Context, s *shell) error {
 	if c.LedgerTo == "" && c.KeysTo == "" {
 		return usage("name a place: --ledger-to DIR, --keys-to DIR, or both")
 	}
-	ledger, keys, err := app.ListBackups(c.Backup)
+	ledger, keys, err := app.ListBackups(c.Backup, s.root.Storage)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,11 @@ func backupLines(p *page, all []httpapi.Backup) {
 			p.row(b.Name, string(b.Of), "", "", "", "", "", "DAMAGED: "+b.Damaged)
 			continue
 		}
-		p.row(b.Name, string(b.Of), stamp(b.Taken), count(b.Events), count(b.Bytes), b.KeyStore, count(b.Fences), "")
+		state := ""
+		if !b.Dead.IsZero() {
+			state = "dead since " + stamp(b.Dead)
+		}
+		p.row(b.Name, string(b.Of), stamp(b.Taken), count(b.Events), count(b.Bytes), b.KeyStore, count(b.Fences), state)
 	}
 }
 

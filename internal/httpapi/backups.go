@@ -43,6 +43,7 @@ type Backup struct {
 	KeyStore string              `json:"key_store" doc:"ID of the key store that it belongs to"`
 	Fences   uint64              `json:"fences" doc:"Destructions of keys up to this number are in it"`
 	Program  string              `json:"program" doc:"Version of the program that made it"`
+	Dead     time.Time           `json:"dead,omitzero" doc:"Since, or from when, nobody can open this backup of keys any more: the epoch keys that wrap it were destroyed. Absent while they are there, or when it is not known"`
 	Damaged  string              `json:"damaged,omitzero" doc:"Why it cannot be used"`
 }
 
@@ -63,6 +64,7 @@ func BackupsOf(ledger, keys []backup.Entry) []Backup {
 				b.Damaged = e.Err.Error()
 			} else {
 				b = backupOf(e.Place, e.Manifest)
+				b.Dead = e.Dead
 			}
 			out = append(out, b)
 		}

@@ -6,20 +6,32 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"modernc.org/sqlite"
 )
 
 // Copy says what a copy of the key store holds. It is not secret.
 type Copy struct {
-	Store    string `json:"store"`     // the key store's ID, in hexadecimal
-	EpochSeq uint64 `json:"epoch_seq"` // of the epoch keys that wrap it
-	FenceSeq uint64 `json:"fence_seq"` // destructions up to here are in it
-	Keys     uint64 `json:"keys"`      // rows, those of destroyed keys too
-	Fences   uint64 `json:"fences"`
+	Store    string      // the key store's ID, in hexadecimal
+	EpochSeq uint64      // changes of the epoch keys that it knows of
+	Epochs   []CopyEpoch // the newest ones that wrap its keys; none when that is not known
+	FenceSeq uint64      // destructions up to here are in it
+	Keys     uint64      // rows, those of destroyed keys too
+	Fences   uint64
+	Journal  uint64 // entries of the erasure journal that were applied to it
+}
+
+// CopyEpoch is an epoch, with the buckets whose newest it was when a copy was
+// made: "0-255".
+type CopyEpoch struct {
+	Epoch   uint32
+	Buckets string
 }
 
 // CopyTo writes a consistent copy of the key store to a file that must not be
@@ -45,7 +57,11 @@ func (k *Keyring) CopyTo(ctx context.Context, path string) (c Copy, err error) {
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return Copy{}, err
 	}
-	return inspectCopy(ctx, path, func(scan func(...any) error) (*state, error) { return scanState(&k.secrets, scan) })
+	c, err = inspectCopy(ctx, path, func(scan func(...any) error) (*state, error) { return scanState(&k.secrets, scan) })
+	if err != nil {
+		return Copy{}, err
+	}
+	return k.withEpochs(c), nil
 }
 
 // Describe says what a copy would hold now.
@@ -54,18 +70,93 @@ func (k *Keyring) Describe(ctx context.Context) (Copy, error) {
 	if err != nil {
 		return Copy{}, err
 	}
-	return copyOf(k.storeID[:], st), nil
+	return k.withEpochs(copyOf(k.storeID[:], st)), nil
 }
 
 func copyOf(id []byte, st *state) Copy {
 	return Copy{
-		Store: hex.EncodeToString(id), EpochSeq: st.epochSeq, FenceSeq: st.fenceSeq, Keys: st.keys.count, Fences: st.fences.count,
+		Store: hex.EncodeToString(id), EpochSeq: epochSequence(st.epochSeq).counter(), FenceSeq: st.fenceSeq,
+		Keys: st.keys.count, Fences: st.fences.count, Journal: st.journal.seq,
 	}
+}
+
+// withEpochs notes the newest epochs. Those of now are at least as new as the
+// copy's, so that it is never called dead too early; those of a process that
+// has not seen a rotation yet would not be.
+func (k *Keyring) withEpochs(c Copy) Copy {
+	e := k.epochs.Load()
+	if e.sequence.counter() < c.EpochSeq {
+		return c
+	}
+	by := map[uint32]*bucketSet{}
+	for _, x := range e.live {
+		if by[x.number] == nil {
+			by[x.number] = &bucketSet{}
+		}
+		by[x.number].add(x.bucket)
+	}
+	for _, number := range slices.Sorted(maps.Keys(by)) {
+		c.Epochs = append(c.Epochs, CopyEpoch{Epoch: number, Buckets: by[number].String()})
+	}
+	return c
+}
+
+// CopyDead tells since when, or from when, nobody can open a copy any more:
+// the epoch keys that wrap it were deleted at every place. false: some are
+// there still, or nobody knows. It reads the files of the places that are
+// there, and needs no key. purgeAfter is Options.PurgeAfter.
+func CopyDead(c Copy, purgeAfter time.Duration, dirs ...string) (since time.Time, dead bool) {
+	var newest *epochForm
+	for _, dir := range dirs {
+		f := readPlace(dir).form
+		if f != nil && hex.EncodeToString(f.Store[:]) == c.Store && (newest == nil || f.Sequence.counter() > newest.Sequence.counter()) {
+			newest = f
+		}
+	}
+	if newest == nil || len(c.Epochs) == 0 || purgeAfter < 0 {
+		return time.Time{}, false
+	}
+	for _, x := range c.Epochs {
+		last, gone := newest.gone(x)
+		if !gone {
+			return time.Time{}, false
+		}
+		since = later(since, last)
+	}
+	return since.Add(purgeAfter), true
+}
+
+// gone is when the last of an epoch's keys was deleted at the last place.
+func (f *epochForm) gone(x CopyEpoch) (last time.Time, gone bool) {
+	var of, deleted bucketSet
+	if of.UnmarshalText([]byte(x.Buckets)) != nil {
+		return last, false
+	}
+	for i := range f.Gone {
+		if g := &f.Gone[i]; g.Epoch == x.Epoch {
+			if at, ok := g.destroyed(); ok {
+				deleted, last = deleted.union(g.Buckets), later(last, at)
+			}
+		}
+	}
+	return last, of.within(deleted)
+}
+
+// destroyed is when the last place deleted the keys.
+func (g *goneForm) destroyed() (last time.Time, ok bool) {
+	for _, c := range g.Copies {
+		if c.At.IsZero() {
+			return time.Time{}, false
+		}
+		last = later(last, c.At)
+	}
+	return last, true
 }
 
 // InspectCopy reads what a copy of a key store says of itself, and checks the
 // structure of its file. It changes nothing and needs no key, so that the
-// MACs of the rows are not checked: opening the restored copy does that.
+// MACs of the rows are not checked: opening the restored copy does that. Of
+// the epochs it says nothing.
 func InspectCopy(ctx context.Context, path string) (Copy, error) {
 	c, err := inspectCopy(ctx, path, func(scan func(...any) error) (*state, error) {
 		var st state

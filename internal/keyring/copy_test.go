@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -38,6 +39,7 @@ func TestACopyIsAStateOfTheStore(t *testing.T) {
 	require.Len(t, left, 1)
 	seen, err := InspectCopy(t.Context(), path)
 	require.NoError(t, err)
+	seen.Epochs = c.Epochs
 	require.Equal(t, c, seen)
 	require.GreaterOrEqual(t, c.Keys, uint64(50))
 	_, err = k.CopyTo(t.Context(), path)
@@ -96,4 +98,54 @@ func TestAForgottenLookupIsRebuilt(t *testing.T) {
 	require.NoError(t, k.Rebuild(t.Context(), func(func(Rebuilt, error) bool) {}))
 	_, lost = k.LookupLost()
 	require.False(t, lost)
+}
+
+// A copy is dead once the epoch keys that wrap it are gone, and not before.
+func TestACopyDiesWithItsEpoch(t *testing.T) {
+	o := options(t)
+	k := open(t, o)
+	for i := range 600 { // every bucket
+		one(t, k, compartment(i))
+	}
+	copies := t.TempDir()
+	take := func(name string) Copy {
+		c, err := k.CopyTo(t.Context(), filepath.Join(copies, name))
+		require.NoError(t, err)
+		return c
+	}
+	first := take("first")
+	require.Equal(t, []CopyEpoch{{Epoch: 1, Buckets: "0-255"}}, first.Epochs)
+	_, dead := CopyDead(first, 0, o.EpochDir)
+	require.False(t, dead)
+
+	_, err := k.Rotate(t.Context(), RotateOptions{Buckets: []uint8{3, 4}})
+	require.NoError(t, err)
+	second := take("second")
+	require.Equal(t, []CopyEpoch{{Epoch: 1, Buckets: "0-2,5-255"}, {Epoch: 2, Buckets: "3-4"}}, second.Epochs)
+	_, dead = CopyDead(first, 0, o.EpochDir)
+	require.False(t, dead, "most of it can be opened")
+	_, err = k.Rotate(t.Context(), RotateOptions{})
+	require.NoError(t, err)
+	for _, c := range []Copy{first, second} {
+		since, dead := CopyDead(c, 0, o.EpochDir)
+		require.True(t, dead)
+		require.WithinDuration(t, time.Now(), since, time.Minute)
+		later, dead := CopyDead(c, time.Hour, o.EpochDir, filepath.Join(copies, "nowhere"))
+		require.True(t, dead)
+		require.Equal(t, since.Add(time.Hour), later)
+	}
+	for _, unknown := range []Copy{take("third"), {Store: first.Store}, {Store: "00", Epochs: first.Epochs}} {
+		_, dead = CopyDead(unknown, 0, o.EpochDir)
+		require.False(t, dead)
+	}
+	_, dead = CopyDead(first, -1, o.EpochDir)
+	require.False(t, dead, "nobody knows what the disks keep")
+	require.NoError(t, k.Close())
+
+	require.NoError(t, os.RemoveAll(o.Dir))
+	require.NoError(t, os.MkdirAll(o.Dir, 0o700))
+	require.NoError(t, os.Rename(filepath.Join(copies, "first"), filepath.Join(o.Dir, storeFile)))
+	_, err = Open(t.Context(), o)
+	var tooOld *DeadError
+	require.ErrorAs(t, err, &tooOld, "a copy that is older than the epoch keys is refused")
 }
