@@ -55,11 +55,12 @@ func (c *check) found(where, what string, args ...any) {
 	c.Findings = append(c.Findings, Finding{Where: where, What: fmt.Sprintf(what, args...)})
 }
 
-// Verify reads a whole backup: every file against its hash, and of a ledger
-// every event, whose tree must have the root that the checkpoint signs. It
-// changes nothing. The error says that it could not be verified to the end;
-// what is wrong is in the report. Errors: ErrNoBackup, durable.ErrDamaged when
-// the MANIFEST itself cannot be read, ctx's.
+// Verify reads a whole backup, that in dir or the newest of the place dir:
+// every file against its hash, and of a ledger every event, whose tree must
+// have the root that the checkpoint signs. It changes nothing. The error says
+// that it could not be verified to the end; what is wrong is in the report.
+// Errors: ErrNoBackup, durable.ErrDamaged when the MANIFEST itself cannot be
+// read, ctx's.
 func Verify(ctx context.Context, dir string, o VerifyOptions) (Report, error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -67,7 +68,7 @@ func Verify(ctx context.Context, dir string, o VerifyOptions) (Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
-	m, err := ReadManifest(o.FS, dir)
+	dir, m, err := Find(o.FS, dir, "")
 	if err != nil {
 		return Report{}, err
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/mod/sumdb/note"
 
 	"lethe/domain"
@@ -203,12 +202,8 @@ func (c *backupVerifyCmd) Run(ctx context.Context, s *shell) (err error) {
 	reports := []backup.Report{}
 	found := false
 	for _, dir := range c.Dir {
-		at, _, err := backup.Find(vfs.Default, dir, "")
-		if err != nil {
-			return err
-		}
-		o.Progress = func(done, total int64) { bars.set("reading "+filepath.Base(at), done, total) }
-		r, err := app.VerifyBackup(ctx, at, o)
+		o.Progress = func(done, total int64) { bars.set("reading "+dir, done, total) }
+		r, err := app.VerifyBackup(ctx, dir, o)
 		if err != nil {
 			return err
 		}
