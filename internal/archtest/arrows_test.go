@@ -35,6 +35,7 @@ func arrows() []arrow {
 		{"internal/ledger", []string{"domain", "eventstore", "internal/codec", "internal/keyring"}, "the one way in"},
 		{"internal/disclose", []string{"domain", "eventstore", "internal/auth", "internal/codec", "internal/keyring", "internal/ledger", "internal/part", "projections"}, "the one way out"},
 		{"internal/auth", domain, "who may what is a rule"},
+		{"internal/erasure", []string{"domain", "eventstore", "internal/keyring", "internal/ledger"}, "orders become destruction; it opens no value"},
 		{"internal/react", []string{"domain", "eventstore", "internal/ledger"}, "reactors make commands and never open a value"},
 		{"internal/receipt", domain, "a pure function"},
 		{"internal/certificate", []string{"internal/leaf", "internal/tlog"}, "what a certificate says follows from events and is made anew where nothing of the ledger is"},
@@ -105,6 +106,7 @@ func TestWhoImportsTheKeyring(t *testing.T) {
 		"internal/codec", "internal/ledger", "internal/disclose", // seal and open
 		"internal/httpapi",  // command IDs and opt-in nonces
 		"internal/importer", // claims of imports
+		"internal/erasure",  // destroys keys
 		"internal/audit",    // whether keys and fences are there
 	}
 	for _, f := range load(t) {
