@@ -158,7 +158,7 @@ func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger, report f
 	s := cfg.Storage.Resolved()
 	return keyring.Open(ctx, keyring.Options{
 		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
-		EpochReplicas: s.Replicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: report,
+		EpochReplicas: s.EpochReplicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: report,
 		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
 	})
 }

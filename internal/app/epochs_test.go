@@ -14,13 +14,13 @@ import (
 func TestAServerKeepsTheEpochKeys(t *testing.T) {
 	dir := t.TempDir()
 	cfg := conf(dir)
-	cfg.Storage.Replicas = []string{filepath.Join(dir, "replica")}
+	cfg.Storage.EpochReplicas = []string{filepath.Join(dir, "replica")}
 	cfg.Storage.RotateEvery = time.Nanosecond
 	a := openConf(t, cfg)
 	require.Len(t, a.Keys.Epochs(), 1)
 	require.NoError(t, a.Close())
 
-	require.NoError(t, os.RemoveAll(cfg.Storage.Replicas[0]))
+	require.NoError(t, os.RemoveAll(cfg.Storage.EpochReplicas[0]))
 	a = openConf(t, cfg)
 	require.NotEmpty(t, a.Report)
 	a.KeepEpochs(t.Context())
@@ -29,7 +29,7 @@ func TestAServerKeepsTheEpochKeys(t *testing.T) {
 		require.NoError(t, err)
 		return len(s.Epochs()) == 1
 	}, waitAtMost, tick)
-	require.FileExists(t, filepath.Join(cfg.Storage.Replicas[0], "epochs"))
+	require.FileExists(t, filepath.Join(cfg.Storage.EpochReplicas[0], "epochs"))
 	s, err := a.Ledger.Operations(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, s.Epochs()[0].Pending, "the disk that was there")

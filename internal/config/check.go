@@ -32,7 +32,7 @@ func (s *Storage) Check() error {
 		return fmt.Errorf("--segment-bytes: %s is outside 64KiB to 1GiB", s.SegmentBytes)
 	case strings.Contains(s.RootKey, "://"):
 		return errors.New("--root-key: only file:PATH is read")
-	case slices.Contains(s.Replicas, ""):
+	case slices.Contains(s.EpochReplicas, ""):
 		return errors.New("--epoch-replica: a directory is needed")
 	case s.RotateEvery != 0 && s.RotateEvery < time.Hour:
 		return errors.New("--rotate-every: an hour at least, or 0 for not at all")
@@ -54,9 +54,9 @@ func (s Storage) Resolved() Storage {
 	s.Data = filepath.Clean(s.Data)
 	s.Keys, s.Epochs, s.Lookup = under(s.Keys, "keys"), under(s.Epochs, "epochs"), under(s.Lookup, "lookup")
 	s.Pins, s.Journal = under(s.Pins, "pins"), under(s.Journal, "journal")
-	s.Replicas = slices.Clone(s.Replicas)
-	for i, dir := range s.Replicas {
-		s.Replicas[i] = filepath.Clean(dir)
+	s.EpochReplicas = slices.Clone(s.EpochReplicas)
+	for i, dir := range s.EpochReplicas {
+		s.EpochReplicas[i] = filepath.Clean(dir)
 	}
 	s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
 	return s
@@ -65,7 +65,7 @@ func (s Storage) Resolved() Storage {
 // Places are all directories and files that the ledger keeps anything in.
 func (s Storage) Places() []string {
 	r := s.Resolved()
-	return []string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}
+	return append([]string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}, r.EpochReplicas...)
 }
 
 // Warnings tells which places lie where one backup would take them together
@@ -83,7 +83,7 @@ func (s Storage) Warnings() []string {
 		{"journal", r.Journal, "a restored copy would not know what was erased since"},
 		{"root-key", r.RootKey, "whoever has the directory has everything"},
 	}
-	for _, dir := range r.Replicas {
+	for _, dir := range r.EpochReplicas {
 		places = append(places, place{"epoch-replica", dir, "a backup could revive what was erased"})
 	}
 	for _, p := range places {
@@ -91,7 +91,7 @@ func (s Storage) Warnings() []string {
 			out = append(out, fmt.Sprintf("--%s lies inside the data directory: %s", p.setting, p.why))
 		}
 	}
-	if len(r.Replicas) == 0 {
+	if len(r.EpochReplicas) == 0 {
 		out = append(out, "--epoch-replica is not set: the epoch keys lie in one place, and losing it loses all data")
 	}
 	return out
