@@ -19,6 +19,7 @@ type State struct {
 	holds  []GroupHold
 
 	restarts []Restart // of the log
+	epochs   []EpochRetired
 }
 
 // Token is an access token and what became of it.
@@ -68,7 +69,9 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.withHold(GroupHold{GroupHoldPlaced: e, Event: r.ID, Position: r.Position, Placed: r.Recorded})
 	case *GroupHoldReleased:
 		return s.released(e.Hold, r.Recorded)
-	case *LogKeyChanged, *BackupMade:
+	case *EpochRetired:
+		return s.retired(e)
+	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten:
 	}
 	return s
 }
@@ -84,8 +87,7 @@ func (s *State) changed(id domain.ID, change func(*Token)) *State {
 
 func (s *State) with(id domain.ID, t Token) *State {
 	next := *s
-	next.tokens = maps.Clone(s.tokens)
-	if next.tokens == nil {
+	if next.tokens = maps.Clone(s.tokens); next.tokens == nil {
 		next.tokens = map[domain.ID]Token{}
 	}
 	next.tokens[id] = t
@@ -203,6 +205,10 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return releaseGroupHold(s, c)
 	case NoteBackup:
 		return noteBackup(c)
+	case RetireEpochs:
+		return retireEpochs(s, c)
+	case ForgetEpochPlace:
+		return forgetEpochPlace(c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

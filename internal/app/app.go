@@ -44,6 +44,7 @@ type App struct {
 	Report   []string // what opening survived and an operator should know
 
 	stop    context.CancelFunc
+	keeping context.CancelFunc // of KeepEpochs
 	running sync.WaitGroup
 
 	reporting sync.Mutex
@@ -79,7 +80,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	if err != nil {
 		return nil, locked(dir, err)
 	}
-	if a.Keys, err = openKeys(ctx, cfg, log); err != nil {
+	if a.Keys, err = openKeys(ctx, cfg, log, a.report); err != nil {
 		return nil, err
 	}
 	if err := a.openSeal(ctx); err != nil {
@@ -153,10 +154,11 @@ func locked(dir string, err error) error {
 	return fmt.Errorf("opening the event log: %w", err)
 }
 
-func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyring.Keyring, error) {
+func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger, report func(string)) (*keyring.Keyring, error) {
 	s := cfg.Storage.Resolved()
 	return keyring.Open(ctx, keyring.Options{
 		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
+		EpochReplicas: s.EpochReplicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: report,
 		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
 	})
 }
@@ -164,6 +166,9 @@ func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger) (*keyrin
 // Close stops what runs and closes the parts in the reverse order. It may be
 // called on an App that opened in part.
 func (a *App) Close() error {
+	if a.keeping != nil {
+		a.keeping()
+	}
 	if a.stop != nil {
 		a.stop()
 		a.running.Wait()

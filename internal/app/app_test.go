@@ -27,7 +27,12 @@ const (
 
 func open(t *testing.T, dir string) *app.App {
 	t.Helper()
-	a, err := app.Open(context.Background(), conf(dir), slog.New(slog.DiscardHandler))
+	return openConf(t, conf(dir))
+}
+
+func openConf(t *testing.T, c config.Config) *app.App {
+	t.Helper()
+	a, err := app.Open(context.Background(), c, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return a
 }

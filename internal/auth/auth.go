@@ -61,6 +61,7 @@ const (
 	ReadProofs     Action = "read proofs"
 	ReadEntries    Action = "read the entries of the log"
 	ManageLogKeys  Action = "manage the keys that sign the log"
+	ManageKeys     Action = "rotate the keys that wrap all others"
 	VerifyLedger   Action = "verify the whole ledger"
 	MakeBundle     Action = "make evidence bundles"
 	EraseData      Action = "order or cancel an erasure"
@@ -89,6 +90,7 @@ var allowed = map[Action][]principal.Role{
 	ReadProofs:     {principal.Admin, principal.Officer, principal.Operator, principal.Auditor, principal.Service},
 	ReadEntries:    {principal.Auditor},
 	ManageLogKeys:  {principal.Admin},
+	ManageKeys:     {principal.Admin, principal.Operator},
 	VerifyLedger:   {principal.Admin, principal.Officer, principal.Auditor},
 	MakeBundle:     {principal.Officer, principal.Auditor},
 	EraseData:      {principal.Officer, principal.Operator},

@@ -11,6 +11,10 @@ import (
 type keysCmd struct {
 	Show keysShowCmd `cmd:"" default:"1" help:"Show the keys that sign the log, and where sealing stands."`
 	Log  keysLogCmd  `cmd:"" help:"Change the keys that sign the log."`
+
+	Epochs keysEpochsCmd `cmd:"" help:"Tell which copies of the key store are dead since when."`
+	Rotate keysRotateCmd `cmd:"" help:"Rotate the epoch keys, so that older copies of the key store are dead."`
+	Place  keysPlaceCmd  `cmd:"" help:"Say what became of a place of epoch keys."`
 }
 
 type keysLogCmd struct {

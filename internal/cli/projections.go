@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-
-	"github.com/go-json-experiment/json"
 
 	"lethe/domain"
 	"lethe/internal/httpapi"
@@ -65,25 +61,13 @@ type viewEvents struct {
 }
 
 func (c *projectionsRebuildCmd) Run(ctx context.Context, s *shell) error {
-	api, err := s.api(ctx)
-	if err != nil {
-		return err
-	}
 	q := call{method: http.MethodPost, path: []string{"projections", "rebuild"}, body: httpapi.RebuildBody{Views: names(c.Views)}}
-	body, err := q.encode()
+	res, err := s.stream(ctx, q)
 	if err != nil {
 		return err
 	}
-	res, err := api.send(ctx, q, bytesOf(body))
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= http.StatusBadRequest {
-		_, err := read(res)
-		return err
-	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	r, err := s.followRebuild(res.Body)
+	defer res.Close() //nolint:errcheck // read to its end
+	r, err := s.followRebuild(res)
 	if err != nil {
 		return err
 	}
@@ -99,47 +83,23 @@ func (c *projectionsRebuildCmd) Run(ctx context.Context, s *shell) error {
 	return p.writeTo(s.process.Stdout)
 }
 
-// step is one line of the answer: progress, or the problem that ended it.
-type step struct {
-	httpapi.RebuildProgress
-	Code   string `json:"code,omitzero"`
-	Detail string `json:"detail,omitzero"`
-	Status int    `json:"status,omitzero"`
-	Type   string `json:"type,omitzero"`
-	Title  string `json:"title,omitzero"`
-	Field  string `json:"field,omitzero"`
-	Source string `json:"source,omitzero"`
-	ID     string `json:"request,omitzero"`
-}
-
 func (s *shell) followRebuild(body io.Reader) (r rebuilt, err error) {
 	bars := newProgress(s.process.Stderr)
 	defer func() { bars.end(err == nil) }()
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
+	ended, err := eachLine(body, func(at httpapi.RebuildProgress) bool {
+		if !at.Ended {
+			bars.set("rebuilding "+at.View, int64(at.Done), int64(at.Total))
+			r.note(at.View, at.Done)
 		}
-		var at step
-		if err := json.Unmarshal(lines.Bytes(), &at); err != nil {
-			return r, fmt.Errorf("reading the server's answer: %w", err)
+		return at.Ended
+	})
+	if err == nil && !ended {
+		err = &domain.Error{
+			Kind: domain.KindUnavailable, Code: "projections.interrupted",
+			Message: "the server stopped before the rebuild was done: see `lethe projections status`, and ask again",
 		}
-		switch {
-		case at.Code != "":
-			return r, &problem{Status: at.Status, Code: at.Code, Detail: at.Detail, Field: at.Field, Source: at.Source, Request: at.ID}
-		case at.Ended:
-			return r, nil
-		}
-		bars.set("rebuilding "+at.View, int64(at.Done), int64(at.Total))
-		r.note(at.View, at.Done)
 	}
-	if err := lines.Err(); err != nil {
-		return r, fmt.Errorf("reading the server's answer: %w", err)
-	}
-	return r, &domain.Error{
-		Kind: domain.KindUnavailable, Code: "projections.interrupted",
-		Message: "the server stopped before the rebuild was done: see `lethe projections status`, and ask again",
-	}
+	return r, err
 }
 
 func (r *rebuilt) note(view string, events uint64) {

@@ -56,7 +56,7 @@ type root struct {
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
 	Backup      backupCmd      `cmd:"" help:"Back up the ledger and its keys, and look after the backups."`
 	Restore     restoreCmd     `cmd:"" help:"Put back what was backed up."`
-	Keys        keysCmd        `cmd:"" help:"Show or change the keys that sign the log."`
+	Keys        keysCmd        `cmd:"" help:"Rotate the keys that wrap all others; show or change those that sign the log."`
 	Witness     witnessCmd     `cmd:"" help:"Cosign another ledger's checkpoints, as a second party."`
 	Token       tokenCmd       `cmd:"" help:"Create, list and revoke access tokens."`
 	Bench       benchCmd       `cmd:"" help:"Measure this machine, each figure beside a raw log."`

@@ -80,6 +80,7 @@ func (s *shell) start(ctx context.Context, h config.HTTP, l config.Limits, at *l
 	if err != nil {
 		return nil, err
 	}
+	a.KeepEpochs(ctx)
 	r := &running{app: a}
 	feeds, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r.stop = stop

@@ -99,6 +99,8 @@ func events() []entry {
 		of[operations.GroupHoldPlaced](),
 		of[operations.GroupHoldReleased](),
 		of[operations.BackupMade](),
+		of[operations.EpochRetired](),
+		of[operations.EpochPlaceForgotten](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

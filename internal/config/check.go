@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +32,10 @@ func (s *Storage) Check() error {
 		return fmt.Errorf("--segment-bytes: %s is outside 64KiB to 1GiB", s.SegmentBytes)
 	case strings.Contains(s.RootKey, "://"):
 		return errors.New("--root-key: only file:PATH is read")
+	case slices.Contains(s.EpochReplicas, ""):
+		return errors.New("--epoch-replica: a directory is needed")
+	case s.RotateEvery != 0 && s.RotateEvery < time.Hour:
+		return errors.New("--rotate-every: an hour at least, or 0 for not at all")
 	case s.PhoneRegion != "" && !countryPattern.MatchString(s.PhoneRegion):
 		return errors.New("--phone-region: a country has two capital letters, such as DE")
 	}
@@ -49,6 +54,10 @@ func (s Storage) Resolved() Storage {
 	s.Data = filepath.Clean(s.Data)
 	s.Keys, s.Epochs, s.Lookup = under(s.Keys, "keys"), under(s.Epochs, "epochs"), under(s.Lookup, "lookup")
 	s.Pins, s.Journal = under(s.Pins, "pins"), under(s.Journal, "journal")
+	s.EpochReplicas = slices.Clone(s.EpochReplicas)
+	for i, dir := range s.EpochReplicas {
+		s.EpochReplicas[i] = filepath.Clean(dir)
+	}
 	s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
 	return s
 }
@@ -56,7 +65,7 @@ func (s Storage) Resolved() Storage {
 // Places are all directories and files that the ledger keeps anything in.
 func (s Storage) Places() []string {
 	r := s.Resolved()
-	return []string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}
+	return append([]string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}, r.EpochReplicas...)
 }
 
 // Warnings tells which places lie where one backup would take them together
@@ -65,17 +74,25 @@ func (s Storage) Places() []string {
 func (s Storage) Warnings() []string {
 	r := s.Resolved()
 	var out []string
-	for _, p := range []struct{ setting, path, why string }{
+	type place struct{ setting, path, why string }
+	places := []place{
 		{"keys", r.Keys, "a backup of the ledger would hold the keys that open it"},
 		{"epochs", r.Epochs, "a backup could revive what was erased"},
 		{"lookup", r.Lookup, "a backup could confirm an erased address by guessing"},
 		{"pins", r.Pins, "a restored copy of the ledger would not be noticed"},
 		{"journal", r.Journal, "a restored copy would not know what was erased since"},
 		{"root-key", r.RootKey, "whoever has the directory has everything"},
-	} {
+	}
+	for _, dir := range r.EpochReplicas {
+		places = append(places, place{"epoch-replica", dir, "a backup could revive what was erased"})
+	}
+	for _, p := range places {
 		if inside(r.Data, p.path) {
 			out = append(out, fmt.Sprintf("--%s lies inside the data directory: %s", p.setting, p.why))
 		}
+	}
+	if len(r.EpochReplicas) == 0 {
+		out = append(out, "--epoch-replica is not set: the epoch keys lie in one place, and losing it loses all data")
 	}
 	return out
 }

@@ -116,6 +116,8 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		{"--segment-bytes=1KiB"},
 		{"--root-key=base64key://"},
 		{"--phone-region=germany"},
+		{"--rotate-every=1m"},
+		{"--epoch-replica=a,,b"},
 		{"--listen=8080"},
 		{"--metrics-listen=127.0.0.1:8080"},
 		{"--read-timeout=0s"},
@@ -142,13 +144,15 @@ func TestPlacesAndWarnings(t *testing.T) {
 		Pins: filepath.Join("d", "pins"), Journal: filepath.Join("d", "journal"), RootKey: "/r/root.key",
 	}, r)
 	warnings := s.Warnings()
-	require.Len(t, warnings, 4)
+	require.Len(t, warnings, 5)
 	require.Contains(t, warnings[0], "--epochs")
 	require.Contains(t, warnings[1], "--lookup")
 	require.Contains(t, warnings[2], "--pins")
 	require.Contains(t, warnings[3], "--journal")
-	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", Journal: "j", RootKey: "r"}.Warnings())
-	require.Len(t, Storage{Data: "d"}.Warnings(), 6)
+	require.Contains(t, warnings[4], "--epoch-replica is not set")
+	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", Journal: "j", RootKey: "r", EpochReplicas: []string{"../f"}}.Warnings())
+	require.Len(t, Storage{Data: "d"}.Warnings(), 7)
+	require.Len(t, Storage{Data: "d", EpochReplicas: []string{"d/e", "f"}}.Warnings(), 7)
 }
 
 // A directory that is added to the settings is one that is searched.

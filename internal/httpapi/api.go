@@ -42,6 +42,7 @@ func New(o Options) *API {
 	s.replayRoutes()
 	s.eventRoutes()
 	s.operationRoutes()
+	s.epochRoutes()
 	s.importRoutes()
 	s.proofRoutes()
 	s.bundleRoutes()

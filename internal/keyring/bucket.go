@@ -117,3 +117,15 @@ func (s *bucketSet) UnmarshalText(text []byte) error {
 }
 
 var errBuckets = errors.New("buckets are numbers and ranges from 0 to 255, in order")
+
+// FormatBuckets is buckets as text: numbers and ranges, "0-6,8-255".
+func FormatBuckets(some []uint8) string {
+	var s bucketSet
+	for _, b := range some {
+		s.add(b)
+	}
+	return s.String()
+}
+
+// BucketOf tells which bucket's epoch key wraps the keys of an owner.
+func BucketOf(owner string) uint8 { return bucketOf(owner) }

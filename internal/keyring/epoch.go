@@ -2,13 +2,13 @@ package keyring
 
 import (
 	"crypto/cipher"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"slices"
 	"time"
 
+	"lethe/domain"
 	"lethe/internal/part"
 )
 
@@ -29,7 +29,7 @@ func (s epochSequence) counter() uint64 { return uint64(s) >> 32 }
 // epoch is one epoch key.
 type epoch struct {
 	bucket  uint8
-	number  uint32 // the counter of the sequence that it was made in
+	number  uint32 // those made together have one
 	made    time.Time
 	wrapped []byte
 	aead    cipher.AEAD
@@ -55,11 +55,9 @@ type epochCopy struct {
 
 // PlaceID names one place that holds epoch keys: not a path, but what lies
 // there. Another disk at the same path is another place.
-type PlaceID [16]byte
+type PlaceID = domain.ID
 
-func (p PlaceID) String() string { return hex.EncodeToString(p[:]) }
-
-// place is a place that holds, or held, the epoch keys.
+// epochPlace is a place that holds, or held, the epoch keys.
 type epochPlace struct {
 	id        PlaceID
 	dir       string // where it was seen last
@@ -157,7 +155,7 @@ func (e *epochs) place(id PlaceID) *epochPlace {
 func (e *epochs) draw(root cipher.AEAD, of bucketSet, now time.Time, rand io.Reader) error {
 	var key [keySize]byte
 	defer clear(key[:])
-	number := uint32(e.sequence.counter()) //nolint:gosec // the upper half
+	number := e.highest() + 1
 	for b := range of.each() {
 		if _, err := io.ReadFull(rand, key[:]); err != nil {
 			return fmt.Errorf("drawing an epoch key: %w", err)
@@ -172,6 +170,17 @@ func (e *epochs) draw(root cipher.AEAD, of bucketSet, now time.Time, rand io.Rea
 		})
 	}
 	return e.index()
+}
+
+// highest is the highest number there is or was.
+func (e *epochs) highest() (n uint32) {
+	for _, x := range e.all {
+		n = max(n, x.number)
+	}
+	for _, g := range e.gone {
+		n = max(n, g.number)
+	}
+	return n
 }
 
 // newEpochs is the first state.

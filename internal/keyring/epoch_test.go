@@ -101,6 +101,22 @@ func TestWithoutAnyPlaceNothingIsOpened(t *testing.T) {
 	require.Equal(t, before, readAll(t, o.Dir))
 }
 
+func TestAProgramThatRunsWritesLostEpochKeysAnew(t *testing.T) {
+	o, told := places(t)
+	k := open(t, o)
+	ref := sealed(t, k, one(t, k, compartment(1)), 1, "x")
+	require.NoError(t, os.RemoveAll(o.EpochDir))
+	require.NoError(t, os.RemoveAll(o.EpochReplicas[0]))
+	require.NotEmpty(t, findings(t, k))
+	require.NoError(t, k.SyncEpochs(t.Context()))
+	require.Len(t, *told, 4, "two are new, two are missing")
+	requireWhole(t, k)
+	rotate(t, k)
+	require.NoError(t, k.Close())
+	k = open(t, o)
+	requireText(t, k, ref, "x")
+}
+
 // A place that was away during a rotation comes back with retired keys: they
 // are deleted there and copied nowhere, and only then is the epoch destroyed.
 func TestAPlaceThatComesBackLosesItsRetiredKeys(t *testing.T) {
@@ -405,7 +421,7 @@ func FuzzParseEpochs(f *testing.F) {
 			return
 		}
 		if e, err := form.open(root); err == nil {
-			again, err := e.encode(PlaceID(form.Place))
+			again, err := e.encode(form.Place)
 			require.NoError(t, err)
 			_, err = parseEpochs(again)
 			require.NoError(t, err)

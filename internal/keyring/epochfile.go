@@ -21,11 +21,11 @@ import (
 // dead once the epoch keys that wrap it are.
 //
 //	lethe-epochs-1 <SHA-256 of what follows, in hex>\n
-//	{"store":"<16 bytes, hex>","sequence":N,"previous":N,"place":"<16 bytes, hex>",
-//	 "places":[{"id":"<hex>","dir":"/mnt/b/epochs","added":T,"forgotten":T}],
+//	{"store":"<16 bytes, hex>","sequence":N,"previous":N,"place":"<UUID>",
+//	 "places":[{"id":"<UUID>","dir":"/mnt/b/epochs","added":T,"forgotten":T}],
 //	 "keys":[{"bucket":N,"epoch":N,"made":T,"wrapped":"<92 bytes, base64>"}],
 //	 "gone":[{"epoch":N,"buckets":"0-255","made":T,"retired":T,"removed":N,
-//	          "copies":[{"place":"<hex>","at":T}]}]}\n
+//	          "copies":[{"place":"<UUID>","at":T}]}]}\n
 //
 // Sequence is the state, previous the one that it was made from, place the one
 // that this file is at; the rest is the same at every place. Times are RFC
@@ -43,14 +43,14 @@ type epochForm struct {
 	Store    hexID         `json:"store"`
 	Sequence epochSequence `json:"sequence"`
 	Previous epochSequence `json:"previous"`
-	Place    hexID         `json:"place"`
+	Place    PlaceID       `json:"place"`
 	Places   []placeForm   `json:"places"`
 	Keys     []keyForm     `json:"keys"`
 	Gone     []goneForm    `json:"gone"`
 }
 
 type placeForm struct {
-	ID        hexID     `json:"id"`
+	ID        PlaceID   `json:"id"`
 	Dir       string    `json:"dir"`
 	Added     time.Time `json:"added"`
 	Forgotten time.Time `json:"forgotten,omitzero"`
@@ -73,7 +73,7 @@ type goneForm struct {
 }
 
 type copyForm struct {
-	Place hexID     `json:"place"`
+	Place PlaceID   `json:"place"`
 	At    time.Time `json:"at,omitzero"`
 }
 
@@ -95,9 +95,9 @@ func (h *hexID) UnmarshalText(text []byte) error {
 
 // encode is the file of one place.
 func (e *epochs) encode(at PlaceID) ([]byte, error) {
-	f := epochForm{Store: e.storeID, Sequence: e.sequence, Previous: e.previous, Place: hexID(at)}
+	f := epochForm{Store: e.storeID, Sequence: e.sequence, Previous: e.previous, Place: at}
 	for _, p := range e.places {
-		f.Places = append(f.Places, placeForm{ID: hexID(p.id), Dir: p.dir, Added: p.added, Forgotten: p.forgotten})
+		f.Places = append(f.Places, placeForm{ID: p.id, Dir: p.dir, Added: p.added, Forgotten: p.forgotten})
 	}
 	for _, x := range e.all {
 		f.Keys = append(f.Keys, keyForm{Bucket: x.bucket, Epoch: x.number, Made: x.made, Wrapped: x.wrapped})
@@ -105,7 +105,7 @@ func (e *epochs) encode(at PlaceID) ([]byte, error) {
 	for _, g := range e.gone {
 		form := goneForm{Epoch: g.number, Buckets: g.buckets, Made: g.made, Retired: g.retired, Removed: g.removed}
 		for _, c := range g.copies {
-			form.Copies = append(form.Copies, copyForm{Place: hexID(c.place), At: c.at})
+			form.Copies = append(form.Copies, copyForm{Place: c.place, At: c.at})
 		}
 		f.Gone = append(f.Gone, form)
 	}
@@ -145,7 +145,7 @@ func parseEpochs(b []byte) (*epochForm, error) {
 func (f *epochForm) open(root cipher.AEAD) (*epochs, error) {
 	e := &epochs{sequence: f.Sequence, previous: f.Previous, storeID: f.Store}
 	for _, p := range f.Places {
-		e.places = append(e.places, epochPlace{id: PlaceID(p.ID), dir: p.Dir, added: p.Added, forgotten: p.Forgotten})
+		e.places = append(e.places, epochPlace{id: p.ID, dir: p.Dir, added: p.Added, forgotten: p.Forgotten})
 	}
 	for _, x := range f.Keys {
 		key, err := unwrap(root, epochContext(e.storeID, x.Bucket, x.Epoch), x.Wrapped)
@@ -162,7 +162,7 @@ func (f *epochForm) open(root cipher.AEAD) (*epochs, error) {
 	for _, g := range f.Gone {
 		gone := goneEpoch{number: g.Epoch, buckets: g.Buckets, made: g.Made, retired: g.Retired, removed: g.Removed}
 		for _, c := range g.Copies {
-			gone.copies = append(gone.copies, epochCopy{place: PlaceID(c.Place), at: c.At})
+			gone.copies = append(gone.copies, epochCopy{place: c.Place, at: c.At})
 		}
 		e.gone = append(e.gone, gone)
 	}

@@ -146,7 +146,7 @@ type locating struct {
 func (l *locating) all(files []placeFile) error {
 	for _, f := range files {
 		if f.form != nil {
-			l.here[PlaceID(f.form.Place)] = true
+			l.here[f.form.Place] = true
 		}
 	}
 	for i := range files {
@@ -165,8 +165,8 @@ func (l *locating) one(f *placeFile) (id PlaceID, err error) {
 	case !f.reachable():
 		l.k.tell(f.dir, "a place of epoch keys cannot be reached, and keys do not lie there: "+f.err.Error())
 		return PlaceID{}, nil
-	case f.form != nil && !l.seen[PlaceID(f.form.Place)]:
-		id = PlaceID(f.form.Place)
+	case f.form != nil && !l.seen[f.form.Place]:
+		id = f.form.Place
 		if p := l.e.place(id); p != nil && p.dir == f.dir && p.forgotten.IsZero() {
 			return id, nil
 		}

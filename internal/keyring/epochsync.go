@@ -50,9 +50,13 @@ func (k *Keyring) syncEpochs(st *state) error {
 	return k.settle(st, e, files)
 }
 
-// openChosen opens the state to go on with.
+// openChosen opens the state to go on with. When no place has it any more, a
+// process that does writes it there anew.
 func (k *Keyring) openChosen(files []placeFile, committed epochSequence) (*epochs, error) {
 	form := chosen(files, committed)
+	if e := k.epochs.Load(); e != nil && e.sequence == committed && (form == nil || form.Previous != committed) {
+		return e, nil
+	}
 	if form == nil {
 		return nil, noEpochs(files)
 	}
@@ -61,9 +65,6 @@ func (k *Keyring) openChosen(files []placeFile, committed epochSequence) (*epoch
 	}
 	if form.Sequence != committed && form.Sequence.counter() <= committed.counter() {
 		return nil, &BehindError{Found: form.Sequence.counter(), Want: committed.counter()}
-	}
-	if e := k.epochs.Load(); e != nil && e.sequence == form.Sequence {
-		return e, nil
 	}
 	return form.open(k.root)
 }
@@ -130,8 +131,8 @@ func (k *Keyring) tellMissing(e *epochs, files []placeFile, held map[PlaceID]epo
 		case here || !p.forgotten.IsZero():
 			k.tell("place "+p.id.String(), "")
 		default:
-			k.tell("place "+p.id.String(), "epoch keys that lay in "+p.dir+" are not there any more. Keys that were retired since do not count as "+
-				"destroyed until that disk is back, or is declared to exist no more")
+			k.tell("place "+p.id.String(), "epoch keys that lay in "+p.dir+" are not there any more. Keys that are retired do not count as destroyed "+
+				"until that place is back and named with --epoch-replica, or is declared to exist no more: lethe keys place forget "+p.id.String())
 		}
 	}
 }
@@ -176,7 +177,7 @@ func (k *Keyring) writePlaces(e *epochs, files []placeFile, ids []PlaceID) (held
 		if !f.reachable() || ids[i] == (PlaceID{}) {
 			continue
 		}
-		if f.form == nil || f.pending || f.form.Sequence != e.sequence || PlaceID(f.form.Place) != ids[i] {
+		if f.form == nil || f.pending || f.form.Sequence != e.sequence || f.form.Place != ids[i] {
 			err := e.write(f.dir, epochFile, ids[i])
 			k.opts.step()
 			if err != nil {
@@ -184,7 +185,7 @@ func (k *Keyring) writePlaces(e *epochs, files []placeFile, ids []PlaceID) (held
 				f.err, failed = err, errors.Join(failed, err)
 				continue
 			}
-			f.form, f.pending, f.err = &epochForm{Store: e.storeID, Sequence: e.sequence, Previous: e.previous, Place: hexID(ids[i])}, false, nil
+			f.form, f.pending, f.err = &epochForm{Store: e.storeID, Sequence: e.sequence, Previous: e.previous, Place: ids[i]}, false, nil
 		}
 		k.tell(f.dir, "")
 		held[ids[i]] = e.sequence
