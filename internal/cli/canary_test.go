@@ -89,6 +89,7 @@ func (c *canaries) scan(t testing.TB, places ...string) (found []canary.Finding,
 func (c *canaries) populate(l *live) (name, token string) {
 	c.catalogue(l)
 	name, token = c.person(l)
+	c.consents(l, token)
 	c.rights(l, token)
 	c.requests(l, token)
 	c.imports(l)
@@ -146,7 +147,7 @@ func (c *canaries) person(l *live) (name, token string) {
 	return name, token
 }
 
-func (c *canaries) rights(l *live, token string) {
+func (c *canaries) consents(l *live, token string) {
 	at := "/v1/subjects/" + token
 	notice := l.notice("notice.marketing.sms")
 	review := "2087-11-29"
@@ -161,11 +162,23 @@ func (c *canaries) rights(l *live, token string) {
 		l.notice("notice.marketing.email"), c.next("request evidence"))).ok()
 	l.do("POST", at+"/consents/marketing.email/confirm", fmt.Sprintf(
 		`{"request": "00000000-0000-4000-8000-000000000000", "nonce": %q, "evidence": %q}`, c.next("nonce"), c.next("confirm evidence"))).refused()
+	for _, act := range []string{"refuse", "defer", "renew", "revoke", "invalidate"} { // some are taken, some refused
+		l.do("POST", at+"/consents/marketing.sms/"+act, fmt.Sprintf(`{"evidence": %q, "notice": %q, "medium": "web", "method": "checkbox"}`, c.next(act+" evidence"), notice))
+		l.do("POST", at+"/consents/"+c.next(act)+"/"+act, `{}`).refused()
+	}
+}
+
+func (c *canaries) rights(l *live, token string) {
+	at := "/v1/subjects/" + token
 	objection := l.do("POST", at+"/objection", fmt.Sprintf(`{"scope": "processing", "reason": %q}`, c.next("objection reason"))).ok()
 	l.do("POST", at+"/objection/"+objection.get("event")+"/override", fmt.Sprintf(`{"grounds": %q}`, c.next("grounds"))).ok()
 	hold := l.do("POST", at+"/holds", fmt.Sprintf(
 		`{"group": "contact", "purpose": "accounting", "review": "2030-01-01T00:00:00Z", "authority": %q}`, c.next("authority"))).ok()
 	l.do("POST", at+"/holds/"+hold.get("hold")+"/release", "").ok()
+	group := l.do("POST", "/v1/holds", fmt.Sprintf(
+		`{"group": "contact", "purpose": "accounting", "review": "2030-01-01T00:00:00Z", "people": "everyone", "authority": %q}`, c.next("group authority"))).ok()
+	l.do("POST", "/v1/holds/"+group.get("hold")+"/release", "").ok()
+	l.do("POST", "/v1/holds", fmt.Sprintf(`{"group": "contact", "people": %q}`, c.next("whom"))).refused()
 	other := l.do("POST", "/v1/subjects", `{"acquired": "from_person", "jurisdiction": "DE"}`).ok().get("token")
 	l.do("POST", "/v1/subjects/"+other+"/restriction", fmt.Sprintf(`{"ground": "claims", "reason": %q}`, c.next("restriction reason"))).ok()
 	l.do("DELETE", "/v1/subjects/"+other+"/restriction?ground=claims&informed=2026-01-31T00:00:00Z", "").ok()
@@ -174,10 +187,6 @@ func (c *canaries) rights(l *live, token string) {
 		again := l.do("POST", objected, fmt.Sprintf(`{"scope": "processing", "reason": %q}`, c.next("objection"))).ok().get("event")
 		l.do("POST", objected+"/"+again+"/"+act, fmt.Sprintf(`{%q: 1}`, c.next(act))).refused()
 		l.do("POST", objected+"/"+again+"/"+act, "").ok()
-	}
-	for _, act := range []string{"refuse", "defer", "renew", "revoke", "invalidate"} { // some are taken, some refused
-		l.do("POST", at+"/consents/marketing.sms/"+act, fmt.Sprintf(`{"evidence": %q, "notice": %q, "medium": "web", "method": "checkbox"}`, c.next(act+" evidence"), notice))
-		l.do("POST", at+"/consents/"+c.next(act)+"/"+act, `{}`).refused()
 	}
 	l.do("DELETE", at+"/basis/customer.service", fmt.Sprintf(`{"reason": %q}`, c.next("basis ends")))
 	l.do("POST", at+"/basis", fmt.Sprintf(`{"purpose": "customer.service", "basis": "legitimate_interests", "reference": %q}`, c.next("reference2"))).ok()
@@ -252,12 +261,16 @@ func (c *canaries) imports(l *live) {
 
 // upload imports a file. What comes back is an answer, or an error in the
 // stream; both are looked at.
-func (l *live) upload(mapping, name, content string) {
+func (l *live) upload(mapping, name, content string) { l.imported("csv", mapping, name, content) }
+
+func (l *live) imported(format, mapping, name, content string) reply {
 	l.t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	require.NoError(l.t, w.WriteField("options", `{"format": "csv"}`))
-	require.NoError(l.t, w.WriteField("mapping", mapping))
+	require.NoError(l.t, w.WriteField("options", fmt.Sprintf(`{"format": %q}`, format)))
+	if mapping != "" {
+		require.NoError(l.t, w.WriteField("mapping", mapping))
+	}
 	part, err := w.CreateFormFile("file", name)
 	require.NoError(l.t, err)
 	_, err = part.Write([]byte(content))
@@ -267,7 +280,7 @@ func (l *live) upload(mapping, name, content string) {
 	require.NoError(l.t, err)
 	req.Header.Set("Authorization", "Bearer "+l.token)
 	req.Header.Set("Content-Type", w.FormDataContentType())
-	l.send(req)
+	return l.send(req)
 }
 
 // principals have names, and those are personal, too.
@@ -299,21 +312,24 @@ func (c *canaries) erasures(l *live) {
 	first := l.do("POST", at+"/erasure", fmt.Sprintf(`{"groups": ["contact"], "grace": "P7D", "reason": %q}`, c.next("erasure reason"))).ok()
 	l.do("POST", at+"/erasure/"+first.get("erasure")+"/cancel", fmt.Sprintf(`{"reason": %q}`, c.next("cancel reason"))).ok()
 	l.do("POST", at+"/erasure", fmt.Sprintf(`{"groups": [%q]}`, c.next("no group"))).refused()
-	l.erase(token, fmt.Sprintf(`{"everything": true, "reason": %q}`, c.next("everything")))
+	l.erase(fmt.Sprintf(`{"everything": true, "reason": %q}`, c.next("everything")), token)
 	l.do("PATCH", at, fmt.Sprintf(`{"purpose": "customer.service", "record": [{"field": "note", "value": %q}]}`, c.next("too late"))).refused()
 	l.do("POST", at+"/lifecycle", fmt.Sprintf(`{"reason": %q}`, c.next("back again"))).ok()
 	l.do("PATCH", at, fmt.Sprintf(`{"purpose": "customer.service", "record": [{"field": "note", "value": %q}]}`, c.next("new note"))).ok()
 }
 
-// erase orders an erasure, and waits for its end.
-func (l *live) erase(token, body string) {
+// erase orders an erasure of each, and waits for their end.
+func (l *live) erase(body string, tokens ...string) {
 	l.t.Helper()
-	at := "/v1/subjects/" + token + "/erasure"
-	l.do("POST", at, body).ok()
-	require.Eventually(l.t, func() bool {
-		a := l.do("GET", at, "").ok()
-		return strings.Contains(a.body, `"state":"completed"`)
-	}, time.Minute, 50*time.Millisecond, "the erasure is not completed")
+	at := func(token string) string { return "/v1/subjects/" + token + "/erasure" }
+	for _, token := range tokens {
+		l.do("POST", at(token), body).ok()
+	}
+	for _, token := range tokens {
+		require.Eventually(l.t, func() bool {
+			return strings.Contains(l.do("GET", at(token), "").ok().body, `"state":"completed"`)
+		}, time.Minute, 50*time.Millisecond, "the erasure is not completed")
+	}
 }
 
 // operations take little text, if any.
