@@ -78,7 +78,7 @@ func (l *live) reads(token string) []string {
 	return []string{
 		at + "/history", at + "/history?by=effective", at + "/consents", at + "/accesses", at + "/erasure",
 		at + "/changes?from=2020-01-01T00:00:00Z", at + "/may-process?purpose=marketing.sms", at + "/consents/marketing.sms/receipt",
-		at + "/consents/marketing.sms/receipt?format=kantara-1.1",
+		at + "/consents/marketing.sms/receipt?format=kantara",
 		"/v1/events", "/v1/purposes/marketing.sms/consents", "/v1/purposes/marketing.sms/totals",
 		"/v1/purposes/marketing.sms/changes?from=2020-01-01T00:00:00Z", "/v1/imports", "/v1/imports/" + id[1],
 		"/v1/status", "/v1/projections", "/v1/log", "/v1/log/keys", "/v1/log/checkpoints", "/v1/proofs/consistency?from=1",
@@ -321,6 +321,47 @@ func TestPitfall14DictionaryOfAMillionAddresses(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, r.Findings, 1)
 	require.Equal(t, own[0], dictionary[r.Findings[0].Line-1])
+}
+
+// Decimals, dates and lists that were erased are told as erased, in JSON, in
+// tables and in CSV: they never become 0, an empty cell or a shorter list.
+func TestPitfall21ErasedIsToldInTablesAndCSV(t *testing.T) {
+	l := start(t, filepath.Join(t.TempDir(), "data"))
+	l.officer()
+	l.do("POST", "/v1/catalogue", starter.Text(), "Content-Type", "application/yaml").ok()
+	values := map[string]string{"decimal": "1.50", "date": "1815-12-10", "integer": "42", "boolean": "true", "text": "first"}
+	fields, items := []string{}, []string{`{"field": "odd.text", "value": "second"}`, `{"field": "odd.text", "value": "third"}`}
+	for typ, value := range values {
+		l.do("PUT", "/v1/catalogue/fields/odd."+typ, fmt.Sprintf(`{"type": %q, "group": "oddities", "category": "Data", "many": %t}`, typ, typ == "text")).ok()
+		fields = append(fields, `"odd.`+typ+`"`)
+		items = append([]string{fmt.Sprintf(`{"field": "odd.%s", "value": %q}`, typ, value)}, items...)
+	}
+	l.do("PUT", "/v1/catalogue/purposes/odd", fmt.Sprintf(`{"controllers": ["main"], "basis": "legitimate_interests", "fields": [%s],
+		"retention": "P3Y", "retention_start": "collection", "dpv": "dpv:CustomerCare"}`, strings.Join(fields, ","))).ok()
+	token := l.do("POST", "/v1/subjects", fmt.Sprintf(
+		`{"acquired": "from_person", "jurisdiction": "DE", "records": [{"purpose": "odd", "values": [%s]}]}`, strings.Join(items, ","))).ok().get("token")
+	at := "/v1/subjects/" + token
+	l.do("POST", at+"/basis", `{"purpose": "odd", "basis": "legitimate_interests", "reference": "LIA 7"}`).ok()
+	l.do("PATCH", at, `{"purpose": "odd", "rectify": [{"field": "odd.decimal", "slot": 0, "value": "2.75"}]}`).ok()
+
+	// Of one list an item goes, of a decimal what was rectified: what stands is
+	// sealed under a new key, and reads; what was recorded first says that it is gone.
+	l.erase(`{"values": [{"field": "odd.text", "slot": 1}], "ground": "unlawful"}`, token)
+	shown := l.command("subject", "show", token, "--purpose", "odd")
+	for _, want := range []string{"2.75", "1815-12-10", "42", "true", "first", "third"} {
+		require.Contains(t, shown, want)
+	}
+	history := l.do("GET", at+"/history?purpose=odd", "").ok().body
+	require.Equal(t, 8, strings.Count(history, `"value":{"state":"erased"}`), history)
+	require.NotRegexp(t, `"state":"erased",`, history, "nothing is beside it")
+	csvText := l.command("audit", "replay", "--subject", token, "--open-for", "odd", "--format", "csv")
+	require.Equal(t, 8, strings.Count(csvText, "[erased]")+strings.Count(csvText, `""state"":""erased""`), csvText)
+	require.Contains(t, l.command("audit", "replay", "--subject", token, "--open-for", "odd", "--show", "history"), "=[erased]")
+
+	// All of it: the purpose is refused by name, and no view calls it empty.
+	l.erase(`{"groups": ["oddities"], "ground": "unlawful"}`, token)
+	require.Contains(t, l.do("GET", at+"?purpose=odd", "").refused().body, "erased")
+	require.Contains(t, l.command("subject", "show", token, "--purpose", "odd"), "erased")
 }
 
 // lookup gives the tokens of those who have an address.
