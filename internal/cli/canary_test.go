@@ -7,6 +7,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -314,6 +315,7 @@ func (c *canaries) erasures(l *live) {
 	l.do("POST", at+"/erasure", fmt.Sprintf(`{"groups": [%q]}`, c.next("no group"))).refused()
 	l.erase(fmt.Sprintf(`{"everything": true, "reason": %q}`, c.next("everything")), token)
 	l.do("PATCH", at, fmt.Sprintf(`{"purpose": "customer.service", "record": [{"field": "note", "value": %q}]}`, c.next("too late"))).refused()
+	l.documents(token)
 	l.do("POST", at+"/lifecycle", fmt.Sprintf(`{"reason": %q}`, c.next("back again"))).ok()
 	l.do("PATCH", at, fmt.Sprintf(`{"purpose": "customer.service", "record": [{"field": "note", "value": %q}]}`, c.next("new note"))).ok()
 }
@@ -330,6 +332,20 @@ func (l *live) erase(body string, tokens ...string) {
 			return strings.Contains(l.do("GET", at(token), "").ok().body, `"state":"completed"`)
 		}, time.Minute, 50*time.Millisecond, "the erasure is not completed")
 	}
+}
+
+// documents are what is written of a person's erasures, for the person and for
+// others.
+func (l *live) documents(token string) string {
+	l.t.Helper()
+	at := "/v1/subjects/" + token + "/erasure"
+	var all strings.Builder
+	for _, id := range regexp.MustCompile(`"erasure":"([^"]+)"`).FindAllStringSubmatch(l.do("GET", at, "").ok().body, -1) {
+		for _, kind := range []string{"letter", "certificate"} {
+			all.WriteString(l.do("GET", at+"/"+id[1]+"/"+kind, "").body)
+		}
+	}
+	return all.String()
 }
 
 // operations take little text, if any.
