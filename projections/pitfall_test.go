@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 	"lethe/eventstore"
@@ -128,4 +129,20 @@ func TestPitfall10RebuildAfterErasureEqualsLive(t *testing.T) {
 	defer func() { require.NoError(t, dropped.Close()) }()
 	confirm(dropped)
 	require.Equal(t, live, dumps(t, dropped), "rebuilt of a log without what was erased")
+}
+
+// A view keeps NULL of what was erased, which is neither an empty part nor no
+// value: it comes back as erased.
+func TestPitfall21ErasedIsNoEmptyColumn(t *testing.T) {
+	of := (&subject.FieldsRecorded{}).EventType()
+	gone := personal.Unreadable(personal.Erased)
+	p, ok := projections.PartOf(&gone, of)
+	require.True(t, ok, "an erased value has a row like any other")
+	require.Nil(t, p.Column())
+	require.Equal(t, gone, p.Value("subject-saaaa", domain.ID{1}))
+	absent := personal.Value{}
+	_, ok = projections.PartOf(&absent, of)
+	require.False(t, ok)
+	empty := projections.Part{Type: of.Name, Version: of.Version, Bytes: []byte{}}
+	require.Equal(t, personal.Sealed, empty.Value("subject-saaaa", domain.ID{1}).State(), "which does not open, and is tampered then")
 }

@@ -52,3 +52,25 @@ func TestStatesAreDifferent(t *testing.T) {
 	require.Equal(t, "key_missing", personal.KeyMissing.String())
 	require.Equal(t, "unknown", personal.State(99).String())
 }
+
+// What cannot be read is no text, no number, no list: it has no plaintext, is
+// not absent, and differs from an empty text in every way out.
+func TestPitfall21ErasedIsNeverEmpty(t *testing.T) {
+	empty := personal.Of("")
+	for _, why := range []personal.State{personal.Erased, personal.KeyMissing, personal.Tampered} {
+		v := personal.Unreadable(why)
+		text, ok := v.Reveal()
+		require.False(t, ok, "who asks for the text is told that there is none")
+		require.Empty(t, text)
+		require.Equal(t, why, v.State())
+		require.False(t, v.IsZero(), "it is not left out as absent values are")
+		require.NotEqual(t, empty, v)
+		require.NotEqual(t, personal.Value{}, v)
+		for _, other := range []any{struct{ V personal.Value }{v}, []personal.Value{v}, map[string]personal.Value{"a": v}} {
+			encoded, err := json.Marshal(other)
+			require.NoError(t, err)
+			require.Contains(t, string(encoded), `"[personal]"`, "no careless way out makes an empty value of it")
+		}
+		require.NotEmpty(t, fmt.Sprint(v))
+	}
+}

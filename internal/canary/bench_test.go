@@ -24,7 +24,7 @@ func dictionary(n int) []string {
 func BenchmarkCompile(b *testing.B) {
 	words := dictionary(1_000_000)
 	for b.Loop() {
-		_, err := canary.Compile(words, false)
+		_, err := canary.Compile(words, canary.Options{})
 		require.NoError(b, err)
 	}
 }

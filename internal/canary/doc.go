@@ -14,6 +14,9 @@
 //	URL, JSON, HTML   %41, \u0041 and \x41, &#65; and &amp;
 //	gzip, zip, zstd   from wherever such a stream begins, to its end
 //
+// When that is asked for, hashes of the values are looked for in the same way:
+// whoever has a list of addresses finds out by it which of them a hash is of.
+//
 // Some files are read by their structure besides: the records of SQLite
 // databases and their write-ahead logs, page by page and whether in use or
 // not, and the keys and values of Pebble's tables, whose blocks are
@@ -23,7 +26,8 @@
 // # Limits
 //
 // What is encrypted is not found: that is what the search is to show. A value
-// under a keyed hash is not found either. Of a SQLite database that lies
+// under a keyed hash is not found either, nor one that was hashed together with
+// something else. Of a SQLite database that lies
 // inside a compressed file only whole pages are searched; a stream that is
 // compressed twice is searched in its first mebibyte. Binary numbers are found
 // in SQLite's columns only. A running ledger moves bytes while it is read:
@@ -33,7 +37,7 @@
 // process holds on it. So a ledger is searched by another process than the
 // one that has it open, unless that one is alone, as in a test.
 //
-// Memory is bounded by the number of values (about 150 bytes each), of
+// Memory is bounded by the number of values (about 150 bytes each, twice that with hashes), of
 // processors, and of pages of the largest database, not by what is read.
 //
 // A value is never part of a result: findings name its line.

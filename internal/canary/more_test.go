@@ -34,7 +34,7 @@ func TestNothingIsFoundInNoise(t *testing.T) {
 	require.Less(t, r.Chance, 0.1)
 	require.Greater(t, r.Chance, 0.0)
 	// A value of four bytes would be: which is why it is refused.
-	short, err := canary.Compile([]string{"abcd"}, true)
+	short, err := canary.Compile([]string{"abcd"}, canary.Options{Short: true})
 	require.NoError(t, err)
 	require.Greater(t, scan(t, short, dir).Chance, 0.01)
 }

@@ -32,7 +32,7 @@ const value = "Zoë.Kanarie@leak.example"
 
 func compile(t testing.TB, values ...string) *canary.Values {
 	t.Helper()
-	v, err := canary.Compile(values, false)
+	v, err := canary.Compile(values, canary.Options{})
 	require.NoError(t, err)
 	return v
 }

@@ -99,7 +99,7 @@ func (s *searcher) piece(p *piece, t *tally) {
 		if p.at != nil && int(p.at[at+size-1]-p.at[at]) == size-1 {
 			return // nothing was encoded here: the piece around it has the same
 		}
-		t.hit(int(f.line), p.how+c.String()+f.kind.String(), p.offset(at))
+		t.hit(int(f.line), p.how+f.kind.encoding(c), p.offset(at))
 	})
 	if p.depth >= maxDepth {
 		return

@@ -76,6 +76,9 @@ func (t *table) each(v *Values, do func(form int, c charset, text []byte)) {
 	var buf []byte
 	for i := range v.forms {
 		for c := range charsets {
+			if v.forms[i].kind >= md5Hash && c != utf8Text {
+				break
+			}
 			buf = appendForm(buf[:0], v.textOf(&v.forms[i]), c)
 			if n := len(buf); n >= t.width && (t.width == 8 || n < t.width+2) {
 				buf = append(buf, make([]byte, padding)...)
@@ -126,7 +129,7 @@ func (t *table) fill(v *Values, counts []uint16) {
 		}
 		all = append(all, chosen{best, entry{form: uint32(form), at: uint16(at), charset: c}})
 	})
-	log := min(bits.Len(uint(len(all))), 21)
+	log := min(bits.Len(uint(len(all))), 22)
 	t.filter, t.word = make([]uint64, 1<<log), 64-log
 	t.shift = 64 - max(bits.Len(uint(len(all))), 4)
 	t.buckets = make([]uint32, 1<<(64-t.shift)+1)

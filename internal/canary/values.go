@@ -3,6 +3,10 @@ package canary
 import (
 	"bufio"
 	"bytes"
+	"crypto/md5"  //nolint:gosec // what others may have used
+	"crypto/sha1" //nolint:gosec // as above
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
@@ -61,18 +65,31 @@ const (
 	decomposed
 	spaced  // + for a space, as in forms of web pages
 	dialled // digits of a telephone number without what separates them
+	md5Hash // hashes: the first bytes of one
+	sha1Hash
+	sha256Hash
+	sha512Hash
 )
 
-func (k kind) String() string {
-	return [...]string{"", ", decomposed", ", + for space", ", digits only"}[k]
+// encoding names a form in an encoding.
+func (k kind) encoding(c charset) string {
+	if k >= md5Hash {
+		return [...]string{"MD5", "SHA-1", "SHA-256", "SHA-512"}[k-md5Hash]
+	}
+	return c.String() + [...]string{"", ", decomposed", ", + for space", ", digits only"}[k]
+}
+
+// Options of a set of values.
+type Options struct {
+	Short  bool // also values of 4 and 5 bytes, which occur by chance
+	Hashes bool // also MD5, SHA-1, SHA-256 and SHA-512 of the values
 }
 
 // Read reads one value a line. Space around a value and empty lines are left
-// out. short also takes values of 4 and 5 bytes, which occur by chance. The
-// error is a *RefusedError for a value that cannot be searched for.
-func Read(r io.Reader, short bool) (*Values, error) {
+// out. The error is a *RefusedError for a value that cannot be searched for.
+func Read(r io.Reader, o Options) (*Values, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
-	b := builder{short: short}
+	b := builder{Options: o}
 	for line := 1; ; line++ {
 		text, err := in.ReadSlice('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -94,8 +111,8 @@ func Read(r io.Reader, short bool) (*Values, error) {
 }
 
 // Compile is Read of a list; a value's line is its index + 1.
-func Compile(values []string, short bool) (*Values, error) {
-	b := builder{short: short}
+func Compile(values []string, o Options) (*Values, error) {
+	b := builder{Options: o}
 	for i, v := range values {
 		if err := b.add(i+1, strings.TrimSpace(v)); err != nil {
 			return nil, err
@@ -108,8 +125,8 @@ func Compile(values []string, short bool) (*Values, error) {
 func (v *Values) Len() int { return v.count }
 
 type builder struct {
-	short bool
-	v     Values
+	Options
+	v Values
 }
 
 func tooLong(n int) string {
@@ -118,7 +135,7 @@ func tooLong(n int) string {
 
 func (b *builder) add(line int, value string) error {
 	least := MinValue
-	if b.short {
+	if b.Short {
 		least = MinShort
 	}
 	switch {
@@ -138,17 +155,37 @@ func (b *builder) add(line int, value string) error {
 	}
 	b.v.count++
 	for _, w := range formsOf(value) {
-		if len(w.text) < least || len(w.text) > math.MaxUint16/2 {
-			continue
+		if len(w.text) >= least && len(w.text) <= math.MaxUint16/2 {
+			b.form(line, w.kind, w.text)
 		}
-		b.v.forms = append(b.v.forms, form{from: uint32(len(b.v.text)), line: uint32(line), size: uint16(len(w.text)), kind: w.kind})
-		b.v.text = append(b.v.text, w.text...)
-		b.v.chance += chanceOf(w.text)
-		if b.v.least == 0 || len(w.text) < b.v.least {
-			b.v.least = len(w.text)
+	}
+	if b.Hashes {
+		b.hashes(line, value)
+		if lower := strings.ToLower(value); lower != value {
+			b.hashes(line, lower)
 		}
 	}
 	return nil
+}
+
+func (b *builder) form(line int, k kind, text string) {
+	b.v.forms = append(b.v.forms, form{from: uint32(len(b.v.text)), line: uint32(line), size: uint16(len(text)), kind: k})
+	b.v.text = append(b.v.text, text...)
+	b.v.chance += chanceOf(text)
+	if b.v.least == 0 || len(text) < b.v.least {
+		b.v.least = len(text)
+	}
+}
+
+// hashSize is how many bytes of a hash are searched for: it may be stored in part.
+const hashSize = 16
+
+func (b *builder) hashes(line int, value string) {
+	text := []byte(value)
+	m, s1, s256, s512 := md5.Sum(text), sha1.Sum(text), sha256.Sum256(text), sha512.Sum512(text) //nolint:gosec // what others may have used
+	for i, h := range [][]byte{m[:], s1[:], s256[:], s512[:]} {
+		b.form(line, md5Hash+kind(i), string(fold(nil, h[:hashSize])))
+	}
 }
 
 func (b *builder) values() (*Values, error) {

@@ -1,6 +1,12 @@
 package canary_test
 
 import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"testing"
@@ -28,7 +34,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{"\n \n", false, 1, "no value"},
 		{"", false, 1, "no value"},
 	} {
-		_, err := canary.Read(strings.NewReader(c.text), c.short)
+		_, err := canary.Read(strings.NewReader(c.text), canary.Options{Short: c.short, Hashes: true})
 		var refused *canary.RefusedError
 		require.True(t, errors.As(err, &refused), "%q: %v", c.text, err)
 		require.Equal(t, c.line, refused.Line)
@@ -37,11 +43,11 @@ func TestValuesThatAreRefused(t *testing.T) {
 			require.NotContains(t, err.Error(), word)
 		}
 	}
-	v, err := canary.Read(strings.NewReader("\ufeffabcd\r\n\r\nabcde\r\nabcdef"), true)
+	v, err := canary.Read(strings.NewReader("\ufeffabcd\r\n\r\nabcde\r\nabcdef"), canary.Options{Short: true})
 	require.NoError(t, err)
 	require.Equal(t, 3, v.Len())
 	require.Len(t, v.Search([]byte("ABCD")), 1)
-	_, err = canary.Compile([]string{"speaking", "abc"}, false)
+	_, err = canary.Compile([]string{"speaking", "abc"}, canary.Options{})
 	require.ErrorContains(t, err, "line 2")
 }
 
@@ -62,13 +68,40 @@ func TestSpacesAreFoundAsInForms(t *testing.T) {
 	require.Equal(t, "URL > UTF-8, + for space", found[0].Encoding)
 }
 
+// Hashes are found as bytes, in hex and in Base64, whole or in part.
+func TestHashesOfValuesAreFound(t *testing.T) {
+	v, err := canary.Compile([]string{"nobody@leak.example", "Kanarie@leak.example"}, canary.Options{Hashes: true})
+	require.NoError(t, err)
+	for _, text := range []string{"Kanarie@leak.example", "kanarie@leak.example"} {
+		m, s1, s256, s512 := md5.Sum([]byte(text)), sha1.Sum([]byte(text)), sha256.Sum256([]byte(text)), sha512.Sum512([]byte(text))
+		for name, h := range map[string][]byte{"MD5": m[:], "SHA-1": s1[:], "SHA-256": s256[:], "SHA-512": s512[:], "SHA-256 ": s256[:16]} {
+			name = strings.TrimSpace(name)
+			for want, data := range map[string]string{
+				name: noise(1, 99) + string(h) + noise(2, 99), "hex > " + name: "x" + hex.EncodeToString(h),
+				"Base64 > " + name: base64.RawURLEncoding.EncodeToString(h),
+			} {
+				found := v.Search([]byte(data))
+				require.Len(t, found, 1, want)
+				require.Equal(t, want, found[0].Encoding)
+				require.Equal(t, 2, found[0].Line)
+			}
+		}
+	}
+	require.Empty(t, compile(t, "kanarie@leak.example").Search(append([]byte{}, sha256Of("kanarie@leak.example")...)))
+}
+
+func sha256Of(s string) []byte {
+	h := sha256.Sum256([]byte(s))
+	return h[:]
+}
+
 // Search compares like a simple search does, for any values and bytes.
 func FuzzSearch(f *testing.F) {
 	f.Add("abcdef\nabcdeg\nABCDxy", []byte("xxabCDefabcdegabcdxyz"))
 	f.Add("aaaaaa\naaaaaaaa", []byte("aaaaaaaaa"))
 	f.Add("kanarie\nKanarie@leak.example\nleak.example", []byte("Kanarie@leak.example"))
 	f.Fuzz(func(t *testing.T, list string, data []byte) {
-		v, err := canary.Read(strings.NewReader(list), true)
+		v, err := canary.Read(strings.NewReader(list), canary.Options{Short: true, Hashes: true})
 		if err != nil {
 			return
 		}

@@ -13,9 +13,10 @@ import (
 )
 
 type auditCanaryCmd struct {
-	File  string   `arg:"" help:"The values to look for, one a line; - is standard input."`
-	Also  []string `name:"also" placeholder:"PATH" help:"Search here as well: a backup, a folder of logs, an evidence bundle. Can be repeated."`
-	Short bool     `name:"short" help:"Take values of 4 and 5 bytes, too, which also occur by chance."`
+	File   string   `arg:"" help:"The values to look for, one a line; - is standard input."`
+	Also   []string `name:"also" placeholder:"PATH" help:"Search here as well: a backup, a folder of logs, an evidence bundle. Can be repeated."`
+	Hashes bool     `name:"hashes" help:"Search for MD5, SHA-1, SHA-256 and SHA-512 of the values as well: whoever has a list of addresses finds out by a hash whose it is."`
+	Short  bool     `name:"short" help:"Take values of 4 and 5 bytes, too, which also occur by chance."`
 }
 
 // Help is shown by --help.
@@ -94,7 +95,7 @@ func (c *auditCanaryCmd) values(s *shell) (*canary.Values, error) {
 		defer f.Close() //nolint:errcheck // read only
 		in = f
 	}
-	values, err := canary.Read(in, c.Short)
+	values, err := canary.Read(in, canary.Options{Short: c.Short, Hashes: c.Hashes})
 	if refused := (*canary.RefusedError)(nil); errors.As(err, &refused) {
 		return nil, usage("%w", refused)
 	}

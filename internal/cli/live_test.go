@@ -29,6 +29,7 @@ type live struct {
 	end     func() int
 	keys    atomic.Int64
 	seen    func(status int, body string) // every answer
+	asked   []string                      // every request
 }
 
 func start(t *testing.T, dir string, args ...string) *live {
@@ -106,6 +107,7 @@ func (l *live) send(req *http.Request) reply {
 	text, err := io.ReadAll(res.Body)
 	require.NoError(l.t, err)
 	l.seen(res.StatusCode, string(text))
+	l.asked = append(l.asked, req.Method+" "+req.URL.Path)
 	return reply{l.t, res.StatusCode, res.Header, string(text)}
 }
 

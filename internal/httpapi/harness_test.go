@@ -170,6 +170,9 @@ func (a *answer) get(at string) any {
 	a.t.Helper()
 	var v any
 	require.NoError(a.t, json.Unmarshal(a.body, &v), "%s", a.body)
+	if at == "" {
+		return v
+	}
 	for step := range strings.SplitSeq(at, ".") {
 		switch in := v.(type) {
 		case map[string]any:

@@ -191,7 +191,7 @@ func (s *API) addParties(ctx context.Context, cat *catalogue.State, p *catalogue
 		if !ok {
 			continue
 		}
-		t, err := s.Door.Texts(ctx, e)
+		t, err := s.partyTexts(ctx, id, e)
 		if err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (s *API) addParties(ctx context.Context, cat *catalogue.State, p *catalogue
 		if !ok {
 			continue
 		}
-		t, err := s.Door.Texts(ctx, e)
+		t, err := s.partyTexts(ctx, id, e)
 		if err != nil {
 			return err
 		}
@@ -221,6 +221,24 @@ func (s *API) addParties(ctx context.Context, cat *catalogue.State, p *catalogue
 	return nil
 }
 
+// partyTexts opens the texts of a declared party. One that cannot be read is
+// refused: as an empty text it would look as if none had been declared.
+func (s *API) partyTexts(ctx context.Context, id domain.Name, e domain.Event) (map[string]personal.Value, error) {
+	t, err := s.Door.Texts(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	for _, slot := range e.Personal(nil) {
+		if v, declared := t[slot.Field]; declared && v.State() != personal.Present {
+			return nil, domain.Conflict("receipt.party_unreadable", "",
+				"the %s of %s cannot be read (%s), and a receipt would have a gap: a new version of the purpose can name another party",
+				slot.Field, id, v.State())
+		}
+	}
+	return t, nil
+}
+
+// text is a text of a party; empty when none was declared.
 func text(texts map[string]personal.Value, name string) string {
 	t, _ := texts[name].Reveal()
 	return t
