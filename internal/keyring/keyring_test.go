@@ -19,7 +19,6 @@ import (
 	"modernc.org/sqlite"
 	"pgregory.net/rapid"
 
-	"lethe/domain"
 	"lethe/domain/personal"
 	"lethe/internal/part"
 )
@@ -71,12 +70,17 @@ func one(t testing.TB, k *Keyring, c Compartment) *Key {
 
 // sealed seals text as the part of field email of an event of the owner.
 func sealed(t testing.TB, k *Keyring, key *Key, event byte, text string) *personal.Ref {
+	ref, err := seal(k, key, event, text)
+	require.NoError(t, err)
+	return ref
+}
+
+func seal(k *Keyring, key *Key, event byte, text string) (*personal.Ref, error) {
 	ref := &personal.Ref{Stream: key.Compartment().Owner, EventID: [16]byte{event}, Type: "FieldsRecorded", Version: 1}
 	at := part.Context{Stream: ref.Stream, EventID: ref.EventID, Type: ref.Type, Version: 1, Field: "email"}
 	part, err := k.Seal(nil, key, at, []byte(text))
-	require.NoError(t, err)
 	ref.Part = part
-	return ref
+	return ref, err
 }
 
 func stateOf(t testing.TB, k *Keyring, ref *personal.Ref) personal.State {
@@ -129,57 +133,6 @@ func TestSealedValuesOpenAlsoAfterReopening(t *testing.T) {
 	require.Equal(t, Alarms{}, k.Alarms())
 }
 
-func TestEqualPlaintextsDiffer(t *testing.T) {
-	k := open(t, options(t))
-	key := one(t, k, compartment(1))
-	a, b := sealed(t, k, key, 1, "same"), sealed(t, k, key, 1, "same")
-	require.NotEqual(t, a.Part, b.Part)
-	ha, err := part.Parse(a.Part)
-	require.NoError(t, err)
-	hb, err := part.Parse(b.Part)
-	require.NoError(t, err)
-	require.NotEqual(t, ha.Body, hb.Body)
-}
-
-func TestMovedPartIsTampered(t *testing.T) {
-	k := open(t, options(t))
-	key, other := one(t, k, compartment(1)), one(t, k, compartment(2))
-	good := sealed(t, k, key, 1, "secret")
-	header, err := part.Parse(good.Part)
-	require.NoError(t, err)
-	rebuilt := func(change func(h *part.Header)) func(*personal.Ref) {
-		return func(r *personal.Ref) {
-			h := header
-			change(&h)
-			r.Part = append(h.Append(nil), h.Body...)
-		}
-	}
-	moves := map[string]func(*personal.Ref){
-		"other stream":     func(r *personal.Ref) { r.Stream = "subject-s2" },
-		"other event":      func(r *personal.Ref) { r.EventID[15]++ },
-		"other type":       func(r *personal.Ref) { r.Type = "FieldsRectified" },
-		"other version":    func(r *personal.Ref) { r.Version = 2 },
-		"other field":      rebuilt(func(h *part.Header) { h.Field = "phone" }),
-		"other key":        rebuilt(func(h *part.Header) { h.KeyID, h.Owner = other.id, other.compartment.Owner }),
-		"key of another":   rebuilt(func(h *part.Header) { h.KeyID = other.id }),
-		"other commitment": rebuilt(func(h *part.Header) { h.Commitment[0]++ }),
-		"cut short":        func(r *personal.Ref) { r.Part = r.Part[:len(r.Part)-1] },
-		"empty":            func(r *personal.Ref) { r.Part = nil },
-		"flipped bit":      func(r *personal.Ref) { r.Part[len(r.Part)-1] ^= 1 },
-		"unknown format":   func(r *personal.Ref) { r.Part[0] = 9 },
-	}
-	for name, move := range moves {
-		t.Run(name, func(t *testing.T) {
-			moved := *good
-			moved.Part = append([]byte(nil), good.Part...)
-			move(&moved)
-			require.Equal(t, personal.Tampered, stateOf(t, k, &moved))
-			requireText(t, k, good, "secret")
-		})
-	}
-	require.NotZero(t, k.Alarms().Tampered)
-}
-
 // TestSecretIsGivenOnlyIfItOpens: the outcomes of opening, and S only beside a
 // part that it opens.
 func TestSecretIsGivenOnlyIfItOpens(t *testing.T) {
@@ -226,155 +179,6 @@ func TestSecretIsGivenOnlyIfItOpens(t *testing.T) {
 	require.Error(t, err, "nothing is known of a value when the store cannot be read")
 }
 
-func TestConcurrentFirstUse(t *testing.T) {
-	k := open(t, options(t))
-	refs := make([]*personal.Ref, 100)
-	var wg sync.WaitGroup
-	for i := range refs {
-		wg.Go(func() {
-			keys, err := k.Provision(context.Background(), []Compartment{compartment(1), compartment(i)})
-			if err != nil {
-				return
-			}
-			refs[i] = sealed(t, k, keys[0], byte(i), fmt.Sprint(i))
-		})
-	}
-	wg.Wait()
-	for i, ref := range refs {
-		require.NotNil(t, ref)
-		requireText(t, k, ref, fmt.Sprint(i))
-	}
-	infos, err := k.Keys(t.Context(), compartment(1).Owner)
-	require.NoError(t, err)
-	require.Len(t, infos, 1)
-}
-
-func TestDestroyedIsErasedAndGetsNoKey(t *testing.T) {
-	o := options(t)
-	k := open(t, o)
-	a, b := compartment(1), Compartment{Owner: "subject-s1", Group: "evidence"}
-	refA, refB := sealed(t, k, one(t, k, a), 1, "goes"), sealed(t, k, one(t, k, b), 2, "stays")
-	held := one(t, k, a)
-	destroy(t, k, a)
-	check := func(k *Keyring) {
-		require.Equal(t, personal.Erased, stateOf(t, k, refA))
-		requireText(t, k, refB, "stays")
-		_, err := k.Provision(t.Context(), []Compartment{b, a})
-		var fenced *FencedError
-		require.ErrorAs(t, err, &fenced)
-		require.Equal(t, []Compartment{a}, fenced.Compartments)
-		refusal, ok := domain.AsError(err)
-		require.True(t, ok)
-		require.Equal(t, domain.KindGone, refusal.Kind)
-		groups, err := k.Fenced(t.Context(), "subject-s1")
-		require.NoError(t, err)
-		require.Equal(t, map[domain.Name]bool{"contact": true, "evidence": false}, groups)
-	}
-	check(k)
-	_, err := k.Seal(nil, held, part.Context{Stream: "s", Type: "T", Field: "f"}, nil)
-	require.ErrorIs(t, err, ErrDestroyed)
-	destroy(t, k, a) // again changes nothing
-	check(k)
-	requireWhole(t, k)
-	require.NoError(t, k.Close())
-	check(open(t, o))
-}
-
-func TestProvisioningAgainstDestruction(t *testing.T) {
-	k := open(t, options(t))
-	c := compartment(1)
-	key := one(t, k, c)
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	errs := make([]error, 1000)
-	for i := range errs {
-		wg.Go(func() {
-			<-start
-			_, errs[i] = k.Provision(context.Background(), []Compartment{c, compartment(i % 50)})
-		})
-	}
-	close(start)
-	end(t, k, KeyInfo{Compartment: c, Generation: 1, ID: key.ID()})
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			require.ErrorAs(t, err, new(*FencedError))
-		}
-	}
-	infos, err := k.Keys(t.Context(), c.Owner)
-	require.NoError(t, err)
-	require.Len(t, infos, 1)
-	require.True(t, infos[0].Fenced)
-	_, err = k.Provision(t.Context(), []Compartment{c})
-	require.ErrorAs(t, err, new(*FencedError))
-	requireWhole(t, k)
-}
-
-func TestKeyThatWasPutBackIsRefused(t *testing.T) {
-	o := options(t)
-	k := open(t, o)
-	c := compartment(1)
-	ref := sealed(t, k, one(t, k, c), 1, "gone")
-	stolen, err := k.generation(c, 1)
-	require.NoError(t, err)
-	st, err := readState(k.writer, &k.secrets)
-	require.NoError(t, err)
-	thief, err := k.unwrapLocal(&stolen)
-	require.NoError(t, err)
-	destroy(t, k, c)
-
-	// Through the door: the same key, under its ID or another one, is refused.
-	renamed := &Key{compartment: compartment(9), id: KeyID{9}, generation: 1, dek: thief.dek}
-	for _, key := range []*Key{thief, renamed} {
-		require.ErrorIs(t, k.refuseFenced([]*Key{key}), errFenced)
-	}
-	// Behind its back: the exact old row, with its own good MAC.
-	require.NoError(t, k.updateRow(&stolen))
-	require.Equal(t, personal.Erased, stateOf(t, k, ref))
-	_, err = k.Provision(t.Context(), []Compartment{c})
-	require.ErrorAs(t, err, new(*FencedError))
-	require.NotEmpty(t, findings(t, k))
-	require.NoError(t, k.Close())
-	_, err = Open(t.Context(), o)
-	var integrity *IntegrityError
-	require.ErrorAs(t, err, &integrity)
-	require.Equal(t, "keys", integrity.Table)
-
-	// Even with the sums of before, the fence alone is enough.
-	o.VerifyRows = -1
-	k = open(t, o)
-	require.Equal(t, personal.Erased, stateOf(t, k, ref))
-	require.NotZero(t, st.keys.count)
-	require.NotZero(t, k.Alarms().Integrity)
-}
-
-func TestDestroyedKeyIsInNoFile(t *testing.T) {
-	o := options(t)
-	k := open(t, o)
-	var of []KeyInfo
-	var wrapped [][]byte
-	for i := range 300 {
-		key := one(t, k, compartment(i))
-		if i%3 == 0 {
-			row, err := k.generation(compartment(i), 1)
-			require.NoError(t, err)
-			of = append(of, KeyInfo{Compartment: key.Compartment(), Generation: 1, ID: key.ID()})
-			wrapped = append(wrapped, row.wrapped)
-		}
-	}
-	require.True(t, inFiles(t, o.Dir, wrapped[50]), "the search itself must find a live key")
-	end(t, k, of...)
-	requireGone := func() {
-		for _, w := range wrapped {
-			require.False(t, inFiles(t, o.Dir, w[:32]))
-			require.False(t, inFiles(t, o.Dir, w[60:]))
-		}
-	}
-	requireGone()
-	require.NoError(t, k.Close())
-	requireGone()
-}
-
 func inFiles(t testing.TB, dir string, needle []byte) bool {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -386,37 +190,6 @@ func inFiles(t testing.TB, dir string, needle []byte) bool {
 		}
 	}
 	return false
-}
-
-func TestLostKeyIsMissingNeverErased(t *testing.T) {
-	o := options(t)
-	var logs strings.Builder
-	o.Logger = slog.New(slog.NewTextHandler(&logs, nil))
-	k := open(t, o)
-	kept := sealed(t, k, one(t, k, compartment(1)), 1, "kept")
-	require.NoError(t, k.Close())
-	before := copyDir(t, o.Dir)
-
-	k = open(t, o)
-	lost := sealed(t, k, one(t, k, compartment(2)), 2, "lost")
-	require.NoError(t, k.Close())
-	o.Dir = before // the last key transaction never happened
-	k = open(t, o)
-	requireText(t, k, kept, "kept")
-	require.Equal(t, personal.KeyMissing, stateOf(t, k, lost))
-	require.Equal(t, uint64(1), k.Alarms().KeyMissing)
-	require.Contains(t, logs.String(), "key is missing")
-	require.NotContains(t, logs.String(), "lost\"")
-
-	// A lost key that is destroyed all the same is erased, and fenced.
-	h, err := part.Parse(lost.Part)
-	require.NoError(t, err)
-	info := KeyInfo{Compartment: compartmentOf(&h), Generation: h.Generation, ID: h.KeyID}
-	end(t, k, info)
-	require.Equal(t, personal.Erased, stateOf(t, k, lost))
-	_, err = k.Provision(t.Context(), []Compartment{compartment(2)})
-	require.ErrorAs(t, err, new(*FencedError))
-	requireWhole(t, k)
 }
 
 func copyDir(t testing.TB, dir string) string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -26,15 +27,16 @@ type acknowledged struct {
 	Destroyed *KeyInfo      // a key that is gone
 	Command   uint64        // a creation that was claimed, for
 	Token     domain.Token
+	Marked    *SourceKey // of Token, who was erased
 }
 
 const childDir = "LETHE_KEYRING_KILL_DIR"
 
-// TestKilledAtRandom kills a process that provisions, destroys, claims and
-// rotates from many goroutines, again and again on one store. After each kill what
-// was acknowledged is there: keys open their parts, destroyed keys are
-// erased, claims keep their token, and every row adds up. LETHE_KILL_ROUNDS
-// sets how often.
+// TestKilledAtRandom kills two processes that provision, renew, destroy,
+// claim and rotate from many goroutines, again and again on one store. After
+// each kill what was acknowledged is there: keys open their parts, destroyed
+// keys are erased and have left their marks, claims keep their token, and
+// every row adds up. LETHE_KILL_ROUNDS sets how often.
 func TestKilledAtRandom(t *testing.T) {
 	rounds := 3
 	if s := os.Getenv("LETHE_KILL_ROUNDS"); s != "" {
@@ -43,9 +45,16 @@ func TestKilledAtRandom(t *testing.T) {
 		require.NoError(t, err)
 	}
 	dir := t.TempDir()
+	require.NoError(t, open(t, childOptions(dir)).Close())
 	var all []acknowledged
 	for round := range rounds {
-		all = append(all, runAndKill(t, dir, round)...)
+		var of [2][]acknowledged
+		var wg sync.WaitGroup
+		for i := range of {
+			wg.Go(func() { of[i] = runAndKill(t, dir, 2*round+i) })
+		}
+		wg.Wait()
+		all = append(append(all, of[0]...), of[1]...)
 		k := open(t, childOptions(dir))
 		requireWhole(t, k)
 		_, lost := k.LookupLost()
@@ -79,6 +88,13 @@ func requireAcknowledged(t *testing.T, k *Keyring, a acknowledged, erased map[Ke
 			require.Equal(t, personal.Erased, state)
 			require.Contains(t, h.Owner, "subject-d")
 		}
+	case a.Marked != nil:
+		marks, err := k.Suppressed(t.Context(), []Identifier{{Source: *a.Marked}})
+		require.NoError(t, err)
+		require.True(t, marks[0].Erased)
+		claims, err := k.ImportClaims(t.Context(), []SourceKey{*a.Marked})
+		require.NoError(t, err)
+		require.Empty(t, claims)
 	case a.Command != 0:
 		claim, existing, err := k.ClaimCreation(t.Context(), domain.ID{1}, k.CommandID(domain.ID{1}, fmt.Sprint(a.Command)), domain.Digest{}, token(t, k))
 		require.NoError(t, err)
@@ -90,7 +106,7 @@ func requireAcknowledged(t *testing.T, k *Keyring, a acknowledged, erased map[Ke
 func childOptions(dir string) Options {
 	return Options{
 		Dir: dir, EpochDir: dir, EpochReplicas: []string{dir + "/replica"}, LookupDir: dir,
-		RootKeyFile: dir + "/root.key", CreateRoot: true,
+		JournalDir: dir, HeadDir: dir + "/head", RootKeyFile: dir + "/root.key", CreateRoot: true,
 	}
 }
 
@@ -164,12 +180,38 @@ func childStep(t *testing.T, k *Keyring, n uint64, say func(acknowledged)) {
 	require.NoError(t, err)
 	say(acknowledged{Ref: sealed(t, k, keys[0], byte(n), "x")})
 	if kind == "d" {
-		info := KeyInfo{Compartment: c, Generation: 1, ID: keys[0].ID()}
-		end(t, k, info)
+		renewed, err := k.ProvisionNext(context.Background(), []Compartment{c})
+		require.NoError(t, err)
+		info := infoOf(keys[0])
+		endFully(t, k, Destruction{Keys: []KeyInfo{info}})
 		say(acknowledged{Destroyed: &info})
+		say(acknowledged{Ref: sealed(t, k, renewed[0], byte(n), "x")})
+		erasePerson(t, k, say)
 	}
 	tok := token(t, k)
 	_, _, err = k.ClaimCreation(context.Background(), domain.ID{1}, k.CommandID(domain.ID{1}, fmt.Sprint(n)), domain.Digest{}, tok)
 	require.NoError(t, err)
 	say(acknowledged{Command: n, Token: tok})
+}
+
+// erasePerson makes somebody and erases them.
+func erasePerson(t *testing.T, k *Keyring, say func(acknowledged)) {
+	tok := token(t, k)
+	keys, err := k.Provision(context.Background(), []Compartment{{Owner: tok.Stream(), Group: "contact"}})
+	require.NoError(t, err)
+	source := k.SourceKeyOf("shop", "people", string(tok))
+	require.NoError(t, k.FinishImports(context.Background(), []ImportClaim{{Key: source, Token: tok}}))
+	endFully(t, k, Destruction{Token: tok, Keys: []KeyInfo{infoOf(keys[0])}, Everything: true, Marks: MarkSource})
+	say(acknowledged{Token: tok, Marked: &source})
+}
+
+// endFully repeats a destruction that the other process held up.
+func endFully(t *testing.T, k *Keyring, d Destruction) {
+	for {
+		_, err := k.Destroy(context.Background(), "erasure", d)
+		if !errors.As(err, new(*IncompleteError)) {
+			require.NoError(t, err)
+			return
+		}
+	}
 }

@@ -70,6 +70,8 @@ const (
 	stay
 )
 
+var errRefused = errors.New("the compartment was erased")
+
 // advance takes a step for each compartment, by its newest row, which is zero
 // when there is none: all in one transaction, or none. A lifecycle of 0 is the
 // compartment's own.
@@ -93,7 +95,7 @@ func (k *Keyring) advance(ctx context.Context, of []Compartment, lifecycle uint3
 			key, again := made[of[i]]
 			if !again {
 				err := error(nil)
-				if key, err = k.advanceOne(c, of[i], lifecycle, decide); errors.Is(err, errFenced) {
+				if key, err = k.advanceOne(c, of[i], lifecycle, decide); errors.Is(err, errRefused) {
 					refused = append(refused, of[i])
 				} else if err != nil {
 					return err
@@ -118,7 +120,7 @@ func (k *Keyring) advanceOne(c *changes, of Compartment, lifecycle uint32, decid
 	}
 	switch decide(&newest) {
 	case refuse:
-		return nil, errFenced
+		return nil, errRefused
 	case renew:
 		if lifecycle == 0 {
 			lifecycle = max(newest.lifecycle, 1)
