@@ -14,14 +14,15 @@ import (
 	"lethe/internal/tlog"
 )
 
-// Erasure is what a certificate says, in short. Groups are named once, also
-// when several records of the person have them.
+// Erasure is what a certificate says, in short. Lists name retention groups,
+// once also when several records of the person have them.
 type Erasure struct {
 	ID        string   `json:"erasure"`
 	Tokens    []string `json:"tokens"`
 	Completed string   `json:"completed"` // of the last record
-	Erased    []string `json:"erased"`    // retention groups
-	Kept      []string `json:"kept"`
+	Erased    []string `json:"erased"`
+	InPart    []string `json:"erased_in_part"` // some values of them
+	Kept      []string `json:"kept"`           // those that went in part among them
 	Keys      int      `json:"keys"`
 	Guarantee string   `json:"guarantee"`
 	DeadFrom  string   `json:"dead_from,omitempty"` // of the last record; absent: not known
@@ -194,13 +195,17 @@ func keyOf(v note.Verifier) string { return fmt.Sprintf("%s+%08x", v.Name(), v.K
 
 // summary says in the report what the certificate is of.
 func (v *certified) summary(signed bool) {
-	e := &Erasure{ID: v.Erasure, Tokens: []string{}, Erased: []string{}, Kept: []string{}, Guarantee: v.Guarantee, Signed: signed}
+	e := &Erasure{ID: v.Erasure, Tokens: []string{}, Erased: []string{}, InPart: []string{}, Kept: []string{}, Guarantee: v.Guarantee, Signed: signed}
 	known := true
 	for i := range v.Records {
 		rec := &v.Records[i]
 		e.Tokens, e.Keys = append(e.Tokens, rec.Token), e.Keys+len(rec.Keys)
 		for _, g := range rec.Erased {
-			e.Erased = append(e.Erased, g.Group)
+			if g.Extent == certificate.Whole {
+				e.Erased = append(e.Erased, g.Group)
+			} else {
+				e.InPart = append(e.InPart, g.Group)
+			}
 		}
 		for _, g := range rec.Kept {
 			e.Kept = append(e.Kept, g.Group)
@@ -213,7 +218,7 @@ func (v *certified) summary(signed bool) {
 	if !known {
 		e.DeadFrom = ""
 	}
-	for _, list := range []*[]string{&e.Erased, &e.Kept} {
+	for _, list := range []*[]string{&e.Erased, &e.InPart, &e.Kept} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}

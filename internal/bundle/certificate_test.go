@@ -145,7 +145,7 @@ func TestGoldenCertificate(t *testing.T) {
 	require.Equal(t, Verified, r.Outcome, "%v", r.Checks)
 	require.Equal(t, &Erasure{
 		ID: erasureID, Tokens: []string{subject, linkedSubject}, Completed: "2026-01-05T08:51:11.102422Z",
-		Erased: []string{"contact", "identity", "invoices", "record"}, Kept: []string{"contact", "evidence", "invoices"}, Keys: 2,
+		Erased: []string{"contact", "identity", "record"}, InPart: []string{"invoices"}, Kept: []string{"contact", "evidence", "invoices"}, Keys: 2,
 		Guarantee: "purge_scheduled", DeadFrom: "2026-02-28T00:00:00.000000Z", Signed: true,
 	}, r.Erasure)
 	require.Equal(t, 7, r.Events)

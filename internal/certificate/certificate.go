@@ -112,7 +112,7 @@ type Again struct {
 }
 
 // Disclosure is a value that was handed over before and cannot be called back.
-// Fields are those of groups of which something was erased.
+// Fields are those of which something was erased.
 type Disclosure struct {
 	Event     string   `json:"event"` // that recorded it
 	At        string   `json:"at"`

@@ -37,10 +37,11 @@ type ToldGroup struct {
 	Ground string
 }
 
-// ToldKept is a group that stays.
+// ToldKept is a group that stays, or what is left of one that went in part.
 type ToldKept struct {
 	Group, Rule, Purpose string
 	Until                time.Time
+	Rest                 bool
 }
 
 // ToldRecipient is somebody who had received data before.
@@ -145,7 +146,11 @@ func keptSection(p *phrases, t *Told) Section {
 
 func keptItem(p *phrases, t *Told, k *ToldKept) string {
 	rule := ruleOf(k.Rule)
-	item := p.group(k.Group) + ": " + p.rule(k.Rule) + cited(p, t, rule) + "."
+	what := p.group(k.Group)
+	if k.Rest {
+		what = fmt.Sprintf(p.rest, what)
+	}
+	item := what + ": " + p.rule(k.Rule) + cited(p, t, rule) + "."
 	switch {
 	case k.Purpose == "":
 	case rule.exception:

@@ -27,7 +27,7 @@ func told(language string) Told {
 			{Group: "record", Extent: Whole, Ground: "objected"},
 		},
 		Kept: []ToldKept{
-			{Group: "invoices", Rule: "legal_obligation", Purpose: "accounting", Until: time.Date(2037, 1, 1, 0, 0, 0, 0, time.UTC)},
+			{Group: "invoices", Rule: "legal_obligation", Purpose: "accounting", Until: time.Date(2037, 1, 1, 0, 0, 0, 0, time.UTC), Rest: true},
 			{Group: "service", Rule: "contract_running", Purpose: "customer.service"},
 			{Group: "evidence", Rule: "evidence", Until: time.Date(2029, 12, 31, 0, 0, 0, 0, time.UTC)},
 		},

@@ -16,7 +16,7 @@ type phrases struct {
 	destroyed, deleted                         string // date
 	deadFrom, deadUnknown                      string // date
 	keptTitle, kept, keptNothing, keptFacts    string
-	keptFor, keptIn                            string // purpose
+	keptFor, keptIn, rest                      string // purpose
 	until, untilUnknown                        string // date
 	alsoTitle, withdrawn, objected, marks      string
 	givenTitle, given, givenNobody, givenAfter string

@@ -23,6 +23,7 @@ func german() *phrases {
 		keptNothing:  "Von dem, was gelöscht werden sollte, bleibt nichts.",
 		keptFacts:    "Außerdem halten wir ohne Ihren Namen und Ihre Anschrift fest, dass und wann all dies geschehen ist, damit wir darüber Rechenschaft ablegen können.",
 		keptFor:      "Sie werden für den Zweck „%s“ aufbewahrt und für keinen anderen verwendet.",
+		rest:         "das Übrige aus %s",
 		keptIn:       "Der Zweck ist „%s“.",
 		until:        "Sie bleiben bis zum %s.",
 		untilUnknown: "Sie bleiben, solange dieser Grund besteht.",

@@ -23,6 +23,7 @@ func english() *phrases {
 		keptNothing:  "Of what was to be erased nothing stays.",
 		keptFacts:    "We also keep a record, without your name or address, that and when all this was done, so that we can account for it.",
 		keptFor:      "It is kept for the purpose “%s”, and used for no other.",
+		rest:         "the rest of %s",
 		keptIn:       "The purpose is “%s”.",
 		until:        "It stays until %s.",
 		untilUnknown: "It stays as long as this reason lasts.",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -124,11 +125,12 @@ func plain(text []byte) error {
 
 // certified is a certificate in a line.
 func certified(e *bundle.Erasure) string {
-	kept := "nothing that was weighed is kept"
-	if len(e.Kept) > 0 {
-		kept = "kept " + strings.Join(e.Kept, ", ")
+	said := "erased " + cmp.Or(words(e.Erased), "no group whole")
+	if len(e.InPart) > 0 {
+		said += "; in part " + words(e.InPart)
 	}
-	return printable(fmt.Sprintf("erased %s, %s; guarantee: %s", strings.Join(e.Erased, ", "), kept, strings.ReplaceAll(e.Guarantee, "_", " ")))
+	said += "; kept " + cmp.Or(words(e.Kept), "nothing that was weighed")
+	return printable(said + "; guarantee: " + strings.ReplaceAll(e.Guarantee, "_", " "))
 }
 
 type eraseLetterCmd struct {

@@ -16,9 +16,10 @@ import (
 // handing sorts what was opened of a record before an erasure into what was
 // handed over and what stayed in the house.
 type handing struct {
-	since  map[domain.Name]uint64 // of the groups of which something went: position from which on they held it
-	groups map[domain.Name]domain.Name
-	seen   map[domain.ID]bool // access events
+	since  map[domain.Name]uint64        // of the groups of which something went: position from which on they held it
+	values map[domain.Name][]domain.Name // of those that went in part: the fields, when they are named
+	groups map[domain.Name]domain.Name   // of fields
+	seen   map[domain.ID]bool            // access events
 	out    certificate.Source
 	uses   map[[2]domain.Name]*certificate.Opening
 }
@@ -55,7 +56,7 @@ func (e *erasing) given(ctx context.Context, r *erasedRecord) (*certificate.Sour
 
 func handingOf(r *erasedRecord) *handing {
 	h := &handing{
-		since: map[domain.Name]uint64{}, groups: map[domain.Name]domain.Name{}, seen: map[domain.ID]bool{},
+		since: map[domain.Name]uint64{}, values: map[domain.Name][]domain.Name{}, groups: map[domain.Name]domain.Name{}, seen: map[domain.ID]bool{},
 		uses: map[[2]domain.Name]*certificate.Opening{},
 	}
 	if r.Started == nil {
@@ -64,6 +65,9 @@ func handingOf(r *erasedRecord) *handing {
 	for _, g := range r.Started.Groups {
 		if g.Outcome == subject.Erase || g.Outcome == subject.Trim {
 			h.since[g.Group] = 0
+			for _, v := range g.Values {
+				h.values[g.Group] = append(h.values[g.Group], v.Field)
+			}
 		}
 	}
 	entries := r.state.Entries()
@@ -84,10 +88,12 @@ func handingOf(r *erasedRecord) *handing {
 	return h
 }
 
-// concerned picks the fields of groups of which something went.
+// concerned picks the fields of which something went.
 func (h *handing) concerned(fields []domain.Name, position uint64) (names []string) {
 	for _, f := range fields {
-		if since, gone := h.since[h.groups[f]]; gone && position > since {
+		group := h.groups[f]
+		since, gone := h.since[group]
+		if values := h.values[group]; gone && position > since && (values == nil || slices.Contains(values, f)) {
 			names = append(names, string(f))
 		}
 	}

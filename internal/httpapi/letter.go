@@ -152,9 +152,9 @@ func addGroup(t *certificate.Told, g *subject.Weighed, held []string) {
 }
 
 func addKept(t *certificate.Told, g *subject.Weighed) {
-	told := certificate.ToldKept{Group: string(g.Group), Rule: string(g.Rule), Purpose: string(g.Purpose), Until: g.Until}
+	told := certificate.ToldKept{Group: string(g.Group), Rule: string(g.Rule), Purpose: string(g.Purpose), Until: g.Until, Rest: g.Outcome == subject.Trim}
 	for i := range t.Kept {
-		if was := &t.Kept[i]; was.Group == told.Group && was.Rule == told.Rule && was.Purpose == told.Purpose {
+		if was := &t.Kept[i]; was.Group == told.Group && was.Rule == told.Rule && was.Purpose == told.Purpose && was.Rest == told.Rest {
 			if was.Until.IsZero() || told.Until.IsZero() {
 				was.Until = time.Time{}
 			} else {

@@ -89,7 +89,11 @@ func (p *page) entry(e *bundle.Entry) {
 func (p *page) erasure(e *bundle.Erasure) {
 	p.row("erasure", "%s, completed %s", e.ID, e.Completed)
 	p.row("person", "%s", strings.Join(e.Tokens, ", "))
-	p.row("erased", "%s, under %s", either(e.Erased), number(e.Keys, "key"))
+	p.row("erased", "%s", either(e.Erased))
+	if len(e.InPart) > 0 {
+		p.row("in part", "%s", either(e.InPart))
+	}
+	p.row("keys", "%d", e.Keys)
 	p.row("kept", "%s", either(e.Kept))
 	p.row("guarantee", "%s: attested for the copies that the operator controls", strings.ReplaceAll(e.Guarantee, "_", " "))
 	from := "from when on no backup of the keys can revive it is not known"
