@@ -68,7 +68,7 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.withHold(GroupHold{GroupHoldPlaced: e, Event: r.ID, Position: r.Position, Placed: r.Recorded})
 	case *GroupHoldReleased:
 		return s.released(e.Hold, r.Recorded)
-	case *LogKeyChanged:
+	case *LogKeyChanged, *PayloadsDropped:
 	}
 	return s
 }
@@ -197,6 +197,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return restartLog(s, c)
 	case AcceptLostRange:
 		return acceptLostRange(s, c)
+	case DropPayloads:
+		return dropPayloads(c)
 	case PlaceGroupHold:
 		return placeGroupHold(s, now, c)
 	case ReleaseGroupHold:

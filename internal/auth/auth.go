@@ -64,6 +64,7 @@ const (
 	VerifyLedger   Action = "verify the whole ledger"
 	MakeBundle     Action = "make evidence bundles"
 	EraseData      Action = "order or cancel an erasure"
+	DropPayloads   Action = "drop erased values from the log's files"
 )
 
 var allowed = map[Action][]principal.Role{
@@ -88,6 +89,7 @@ var allowed = map[Action][]principal.Role{
 	VerifyLedger:   {principal.Admin, principal.Officer, principal.Auditor},
 	MakeBundle:     {principal.Officer, principal.Auditor},
 	EraseData:      {principal.Officer, principal.Operator},
+	DropPayloads:   {principal.Admin},
 }
 
 // RolesFor lists the roles that an action is allowed to, for documentation.

@@ -47,6 +47,7 @@ func New(o Options) *API {
 	s.bundleRoutes()
 	s.logRoutes()
 	s.verifyRoutes()
+	s.dropRoutes()
 	s.describe()
 	s.publicRoutes()
 	s.logFiles()
