@@ -71,7 +71,7 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.released(e.Hold, r.Recorded)
 	case *EpochRetired:
 		return s.retired(e)
-	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten:
+	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten, *PayloadsDropped:
 	}
 	return s
 }
@@ -199,6 +199,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return restartLog(s, c)
 	case AcceptLostRange:
 		return acceptLostRange(s, c)
+	case DropPayloads:
+		return dropPayloads(c)
 	case PlaceGroupHold:
 		return placeGroupHold(s, now, c)
 	case ReleaseGroupHold:

@@ -21,6 +21,7 @@ import (
 	"lethe/internal/codec"
 	"lethe/internal/config"
 	"lethe/internal/disclose"
+	"lethe/internal/dropping"
 	"lethe/internal/erasure"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
@@ -41,7 +42,9 @@ type App struct {
 	Seal   *seal.Log
 	// Erasures carries out what is ordered.
 	Erasures *erasure.Process
-	Report   []string // what opening survived and an operator should know
+	// Drops takes what was erased long ago out of the log's files.
+	Drops  *dropping.Job
+	Report []string // what opening survived and an operator should know
 
 	stop    context.CancelFunc
 	keeping context.CancelFunc // of KeepEpochs
@@ -114,6 +117,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 		return nil, err
 	}
 	a.openErasures()
+	a.openDrops()
 	a.Seal.Run(ctx)
 	a.opened()
 	return a, a.follow(ctx)

@@ -38,6 +38,7 @@ func (a *App) follow(ctx context.Context) error {
 		})
 	}
 	a.running.Go(func() { a.Erasures.Run(ctx) })
+	a.running.Go(func() { a.dropDaily(ctx) })
 	return nil
 }
 

@@ -34,6 +34,7 @@ func arrows() []arrow {
 		{"internal/codec", []string{"domain", "eventstore", "internal/keyring", "internal/part"}, "between events and stored bytes"},
 		{"internal/ledger", []string{"domain", "eventstore", "internal/codec", "internal/keyring"}, "the one way in"},
 		{"internal/disclose", []string{"domain", "eventstore", "internal/auth", "internal/codec", "internal/keyring", "internal/ledger", "internal/part", "projections"}, "the one way out"},
+		{"internal/dropping", []string{"domain", "eventstore", "internal/keyring", "internal/part"}, "it asks which keys are gone, and opens no value"},
 		{"internal/auth", domain, "who may what is a rule"},
 		{"internal/erasure", []string{"domain", "eventstore", "internal/keyring", "internal/ledger"}, "orders become destruction; it opens no value"},
 		{"internal/react", []string{"domain", "eventstore", "internal/ledger"}, "reactors make commands and never open a value"},
@@ -47,7 +48,7 @@ func arrows() []arrow {
 		{"internal/witness", []string{"internal/durable", "internal/tlog"}, "a second party: it knows logs, not what is in them"},
 		{"internal/starter", domain, "a file becomes commands"},
 		{"internal/importer", []string{"domain", "internal/importer", "internal/ledger", "internal/keyring", "internal/auth"}, "imports are commands; claims are the keyring's"},
-		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/importer", "internal/audit", "internal/bundle", "internal/certificate", "internal/durable", "internal/keyring", "internal/leaf", "internal/ledger", "internal/part", "internal/receipt", "internal/seal", "internal/starter", "internal/tlog", "internal/backup"}, "an edge"},
+		{"internal/httpapi", []string{"domain", "eventstore", "projections", "internal/auth", "internal/disclose", "internal/dropping", "internal/importer", "internal/audit", "internal/bundle", "internal/certificate", "internal/durable", "internal/keyring", "internal/leaf", "internal/ledger", "internal/part", "internal/receipt", "internal/seal", "internal/starter", "internal/tlog", "internal/backup"}, "an edge"},
 		{"internal/canary", nil, "searches files: it knows formats, and nothing of what is in them"},
 		{"internal/config", nil, "settings depend on nothing"},
 		{"internal/demodata", nil, "made-up data depends on nothing"},
@@ -107,6 +108,7 @@ func TestWhoImportsTheKeyring(t *testing.T) {
 		"internal/httpapi",  // command IDs and opt-in nonces
 		"internal/importer", // claims of imports
 		"internal/erasure",  // destroys keys
+		"internal/dropping", // which keys are fenced, and since when
 		"internal/audit",    // whether keys and fences are there
 	}
 	for _, f := range load(t) {

@@ -12,10 +12,10 @@
 // models, the keys that its parts name.
 //
 //	opening      what opening the directory survived and made good
-//	log          segments, leaves, tiles, entries
+//	log          segments, leaves, tiles, entries; events name the values that were dropped
 //	checkpoints  the tree's root at each known checkpoint, signatures, quorum
 //	store        the store's index and small files
-//	events       every event decodes; the key of every part is there or fenced
+//	events       every event decodes; the key of every part is there or fenced, of a dropped one fenced
 //	keys         the key store, the lookup, the signing keys
 //	views        every row of every view against a fold of the log
 //

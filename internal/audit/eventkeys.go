@@ -26,9 +26,11 @@ type keyBatch struct {
 
 // askedKey is a key whose state is not known yet.
 type askedKey struct {
-	parts uint64
-	first string // the event that needs it
-	at    uint64
+	parts   uint64
+	first   string // the event that needs it
+	at      uint64
+	lacks   string // the first event that lacks a part of it
+	lacksAt uint64
 }
 
 func (b *keyBatch) init(e *eventsStep) {
@@ -36,25 +38,24 @@ func (b *keyBatch) init(e *eventsStep) {
 }
 
 // add notes the key of one part.
-func (b *keyBatch) add(p []byte, rec *eventstore.Recorded) error {
-	id, ok := part.ID(p)
-	if !ok {
-		return nil // was reported
-	}
-	if state, known := b.states[id]; known {
+func (b *keyBatch) add(h *part.Header, rec *eventstore.Recorded, dropped bool) error {
+	if state, known := b.states[h.KeyID]; known {
 		b.e.parts[state].Add(1)
+		if dropped {
+			b.dropped(keyring.KeyOf(h), state, nameOf(rec.ID, rec.Stream, rec.Revision), uint64(rec.Position))
+		}
 		return nil
 	}
-	if a := b.asked[id]; a != nil {
-		a.parts++
-		return nil
+	a := b.asked[h.KeyID]
+	if a == nil {
+		a = &askedKey{first: nameOf(rec.ID, rec.Stream, rec.Revision), at: uint64(rec.Position)}
+		b.asked[h.KeyID] = a
+		b.infos = append(b.infos, keyring.KeyOf(h))
 	}
-	h, err := part.Parse(p)
-	if err != nil {
-		return nil //nolint:nilerr // was reported
+	a.parts++
+	if dropped && a.lacks == "" {
+		a.lacks, a.lacksAt = nameOf(rec.ID, rec.Stream, rec.Revision), uint64(rec.Position)
 	}
-	b.asked[id] = &askedKey{parts: 1, first: nameOf(rec.ID, rec.Stream, rec.Revision), at: uint64(rec.Position)}
-	b.infos = append(b.infos, keyring.KeyOf(&h))
 	if len(b.infos) == keyBatchSize {
 		return b.flush()
 	}
@@ -80,6 +81,9 @@ func (b *keyBatch) flush() error {
 		if states[i] == keyring.KeyLost || states[i] == keyring.KeyDamaged {
 			b.missing(info, states[i], a)
 		}
+		if a.lacks != "" {
+			b.dropped(info, states[i], a.lacks, a.lacksAt)
+		}
 	}
 	clear(b.asked)
 	b.infos = b.infos[:0]
@@ -92,6 +96,28 @@ const (
 	meansDamagedKey = "what it sealed cannot be opened, and it was not erased: the row was changed. " +
 		"Restore the newest backup of the key store, and apply the erasures since then again"
 )
+
+const meansDroppedLive = "its key is there and nothing erased it, and it cannot be opened any more: this program drops only what was " +
+	"erased. Put the segment back from a backup, and find out who changed it"
+
+// dropped reports a part that is gone although its key is not.
+func (b *keyBatch) dropped(info keyring.KeyInfo, state keyring.KeyState, event string, at uint64) {
+	if state != keyring.KeyLive {
+		return // fenced, or reported as missing
+	}
+	b.e.mu.Lock()
+	told := b.e.missed[info.ID] || len(b.e.missed) >= maxMissed
+	b.e.missed[info.ID] = true
+	b.e.mu.Unlock()
+	if told {
+		return
+	}
+	b.e.report(Finding{
+		Where: b.file, at: at, Means: meansDroppedLive,
+		What: fmt.Sprintf("a value of %s was taken away, and its key %s of %s, %s, generation %d is live",
+			event, info.ID, info.Compartment.Owner, info.Compartment.Group, info.Generation),
+	})
+}
 
 func (b *keyBatch) missing(info keyring.KeyInfo, state keyring.KeyState, a *askedKey) {
 	b.e.mu.Lock()

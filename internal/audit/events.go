@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,7 +33,8 @@ type eventsStep struct {
 
 // events decodes each event, which also compares the number of its parts with
 // what its metadata says; parses each part, which must lie in its owner's
-// stream; and asks the key store for its key, which must be there or fenced.
+// stream; and asks the key store for its key, which must be there or fenced,
+// and fenced when the part was dropped.
 //
 // That a section decodes follows from its bytes alone. So it is not decoded
 // again when an earlier run of this program found it clean and all its leaves,
@@ -84,7 +86,7 @@ func (e *eventsStep) visit(sec eventstore.Section) func(*eventstore.Recorded) er
 		c.keys.init(e)
 	}
 	unit, whole := e.digests[sec.Name]
-	*c = eventCheck{e: e, sec: sec, keys: c.keys, slots: c.slots, unit: unit, whole: whole}
+	*c = eventCheck{e: e, sec: sec, keys: c.keys, slots: c.slots, heads: c.heads, unit: unit, whole: whole}
 	c.light = whole && e.unchanged(unit)
 	c.keys.file = logFile(sec.Name)
 	e.mu.Lock()
@@ -106,6 +108,7 @@ type eventCheck struct {
 	found bool
 	keys  keyBatch
 	slots []personal.Slot
+	heads []partHead
 }
 
 func (c *eventCheck) event(rec *eventstore.Recorded) error {
@@ -117,8 +120,17 @@ func (c *eventCheck) event(rec *eventstore.Recorded) error {
 		c.decode(rec)
 	}
 	for _, p := range rec.Sealed {
-		if err := c.keys.add(p, rec); err != nil {
-			return err
+		if h, err := part.Parse(p); err == nil {
+			if err := c.keys.add(&h, rec, false); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range rec.Dropped {
+		if h, err := part.ParseHead(rec.Dropped[i].Head); err == nil {
+			if err := c.keys.add(&h, rec, true); err != nil {
+				return err
+			}
 		}
 	}
 	if c.n == c.sec.Count {
@@ -166,23 +178,42 @@ func (c *eventCheck) decode(rec *eventstore.Recorded) {
 	case err != nil:
 		c.finding(rec, meansUndecodable, "%v", err)
 	}
-	foreign := false
-	for i, p := range rec.Sealed {
-		h, perr := part.Parse(p)
-		if perr != nil {
-			c.finding(rec, meansUndecodable, "part %d: %v", i, perr)
-			continue
-		}
-		foreign = foreign || h.Owner != rec.Stream
-	}
+	c.headers(rec)
+	foreign := slices.ContainsFunc(c.heads, func(h partHead) bool { return h.Owner != rec.Stream })
 	if !foreign || err != nil {
 		return
 	}
 	c.slots = event.Event.Personal(c.slots[:0])
-	for i, p := range rec.Sealed {
-		if h, err := part.Parse(p); err == nil && h.Owner != rec.Stream && !owned(c.slots, &h) {
-			c.finding(rec, meansStranger, "part %d belongs to %s", i, h.Owner)
+	for i := range c.heads {
+		if h := &c.heads[i]; h.Owner != rec.Stream && !owned(c.slots, &h.Header) {
+			c.finding(rec, meansStranger, "part %d belongs to %s", h.index, h.Owner)
 		}
+	}
+}
+
+// partHead is what the i-th part of an event says of itself.
+type partHead struct {
+	part.Header
+	index int
+}
+
+// headers reads those of all parts, those that were dropped too.
+func (c *eventCheck) headers(rec *eventstore.Recorded) {
+	c.heads = c.heads[:0]
+	note := func(i int, h part.Header, err error) {
+		if err != nil {
+			c.finding(rec, meansUndecodable, "part %d: %v", i, err)
+			return
+		}
+		c.heads = append(c.heads, partHead{h, i})
+	}
+	for i, p := range rec.Sealed {
+		h, err := part.Parse(p)
+		note(rec.PartIndex(i), h, err)
+	}
+	for i := range rec.Dropped {
+		h, err := part.ParseHead(rec.Dropped[i].Head)
+		note(rec.Dropped[i].Index, h, err)
 	}
 }
 

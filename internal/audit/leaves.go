@@ -34,6 +34,7 @@ type leafCheck struct {
 	hasAbove bool
 	work     [tileBytes]byte
 
+	gone   dropsOf   // sealed values that the section lacks
 	digest hash.Hash // of all hashes of the section
 	whole  bool      // each of its leaves was compared, and fits
 }
@@ -54,16 +55,11 @@ func (c *leafCheck) event(rec *eventstore.Recorded) error {
 		c.jump(rec.Position)
 	}
 	c.pos++
+	c.gone.add(c.sec.Name, rec)
+	c.l.drops.say(c.l.Decoder, rec)
 	if c.next >= c.l.tree.size {
 		c.next++
 		return nil
-	}
-	if len(rec.Dropped) > 0 {
-		c.l.report(Finding{
-			Where: logFile(c.sec.Name), at: uint64(rec.Position),
-			What:  nameOf(rec.ID, rec.Stream, rec.Revision) + ": its sealed parts were taken away, and nothing in the log ordered that",
-			Means: "the values of this event are lost, and were not erased by this program; put the segment back from a backup",
-		})
 	}
 	leaf.Of(c.next, rec, &c.of)
 	start := len(c.bundle)

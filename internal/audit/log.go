@@ -18,12 +18,13 @@ type logStep struct {
 	*run
 	report   func(Finding)
 	tree     *tree
+	drops    drops
 	compared atomic.Uint64
 	free     sync.Pool // of *leafCheck
 
 	mu   sync.Mutex
 	open map[string]*leafCheck // sections under way
-	seen map[string]bool       // sections that were begun
+	seen map[uint64]bool       // sections that were begun, by their first event
 }
 
 // log is the first step, on which the others rest: the segments' checksums
@@ -31,7 +32,7 @@ type logStep struct {
 // above them, and the index of leaves. With the store step it also compares
 // the store's index, since the log is read once for both.
 func (r *run) log(ctx context.Context, s *Step) error {
-	l := &logStep{run: r, report: r.reporter(StepLog), open: map[string]*leafCheck{}, seen: map[string]bool{}}
+	l := &logStep{run: r, report: r.reporter(StepLog), open: map[string]*leafCheck{}, seen: map[uint64]bool{}}
 	if err := l.begin(ctx); err != nil {
 		return err
 	}
@@ -40,6 +41,7 @@ func (r *run) log(ctx context.Context, s *Step) error {
 		return err
 	}
 	l.account(sections)
+	l.drops.compare(s, l.report)
 	s.Checked, s.Seconds = r.total, -l.indexing.Seconds()
 	if err := r.tree.upper(ctx, l.report); err != nil {
 		return err
@@ -130,7 +132,7 @@ func (l *logStep) visit(sec eventstore.Section) func(*eventstore.Recorded) error
 	c.begin(sec)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open[sec.Name], l.seen[sec.Name] = c, true
+	l.open[sec.Name], l.seen[sec.First] = c, true
 	l.total = max(l.total, sec.First-1+sec.Count)
 	return c.event
 }
@@ -147,6 +149,7 @@ func (l *logStep) checked(sec eventstore.Section, faults int) {
 		return // account finishes it
 	}
 	delete(l.open, sec.Name)
+	l.drops.take(&c.gone, faults == 0)
 	if l.req.Known != nil && sec.Full && faults == 0 && c.whole && c.end <= l.tree.size && sec.Count > 0 {
 		l.digests[sec.Name] = Unit{Section: sec.Name, First: sec.First, Count: sec.Count, Digest: c.digest.Sum(nil)}
 	}
@@ -157,9 +160,10 @@ func (l *logStep) checked(sec eventstore.Section, faults int) {
 func (l *logStep) account(sections []eventstore.Section) {
 	for _, c := range l.open {
 		c.finish()
+		l.drops.take(&c.gone, false)
 	}
 	for _, sec := range sections {
-		if !l.seen[sec.Name] {
+		if !l.seen[sec.First] {
 			l.tree.doubt(sec.First-1, sec.First-1+sec.Count)
 		}
 	}

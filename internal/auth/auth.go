@@ -69,6 +69,7 @@ const (
 	WriteLetter    Action = "write the letter about an erasure"
 	MakeBackup     Action = "make backups"
 	AcceptLoss     Action = "accept what a restored log has lost"
+	DropPayloads   Action = "drop erased values from the log's files"
 )
 
 var allowed = map[Action][]principal.Role{
@@ -98,6 +99,7 @@ var allowed = map[Action][]principal.Role{
 	WriteLetter:    {principal.Officer, principal.Operator, principal.Service},
 	MakeBackup:     {principal.Admin, principal.Operator},
 	AcceptLoss:     {principal.Officer},
+	DropPayloads:   {principal.Admin},
 }
 
 // RolesFor lists the roles that an action is allowed to, for documentation.

@@ -52,6 +52,7 @@ type root struct {
 	Consent     consentCmd     `cmd:"" help:"Record what people agree to, and what they no longer do."`
 	Erase       eraseCmd       `cmd:"" help:"Forget people, as far as nothing keeps their data."`
 	Hold        holdCmd        `cmd:"" help:"Keep data from erasure for a legal claim or duty, and let it go again."`
+	Retention   retentionCmd   `cmd:"" help:"Drop what is left of erased values."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
 	Backup      backupCmd      `cmd:"" help:"Back up the ledger and its keys, and look after the backups."`

@@ -96,6 +96,7 @@ func events() []entry {
 		of[operations.LogKeyChanged](),
 		of[operations.LogRestarted](),
 		of[operations.LostRangeAccepted](),
+		of[operations.PayloadsDropped](),
 		of[operations.GroupHoldPlaced](),
 		of[operations.GroupHoldReleased](),
 		of[operations.BackupMade](),

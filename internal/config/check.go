@@ -223,6 +223,8 @@ func (e *Erasure) Check() error {
 		return errors.New("--erasure-grace: 0s to 720h")
 	case e.Evidence != "none" && (e.Evidence == "P" || !periodPattern.MatchString(e.Evidence)):
 		return errors.New("--evidence-retention: an ISO 8601 period such as P3Y, or none")
+	case e.DropAfter != 0 && e.DropAfter < 24*time.Hour:
+		return errors.New("--drop-after: 0s, which is off, or at least 24h")
 	}
 	return nil
 }

@@ -60,9 +60,10 @@ type Seal struct {
 
 // Erasure is how people are forgotten.
 type Erasure struct {
-	Grace    time.Duration `name:"erasure-grace" env:"LETHE_ERASURE_GRACE" default:"0s" placeholder:"TIME" help:"How long an erasure can be cancelled unless its order says otherwise, such as 168h; at most 30 days."`
-	Evidence string        `name:"evidence-retention" env:"LETHE_EVIDENCE_RETENTION" default:"P3Y" placeholder:"PERIOD" help:"How long what shows that consent was given outlives its last change, ISO 8601: the limitation of claims about it. none keeps nothing."`
-	Contacts bool          `name:"suppress-contacts" env:"LETHE_SUPPRESS_CONTACTS" help:"An erasure also leaves keyed marks of e-mail addresses and phone numbers, so that marketing to them stays off when they come back. Marks of a source's own keys are always left."`
+	Grace     time.Duration `name:"erasure-grace" env:"LETHE_ERASURE_GRACE" default:"0s" placeholder:"TIME" help:"How long an erasure can be cancelled unless its order says otherwise, such as 168h; at most 30 days."`
+	Evidence  string        `name:"evidence-retention" env:"LETHE_EVIDENCE_RETENTION" default:"P3Y" placeholder:"PERIOD" help:"How long what shows that consent was given outlives its last change, ISO 8601: the limitation of claims about it. none keeps nothing."`
+	Contacts  bool          `name:"suppress-contacts" env:"LETHE_SUPPRESS_CONTACTS" help:"An erasure also leaves keyed marks of e-mail addresses and phone numbers, so that marketing to them stays off when they come back. Marks of a source's own keys are always left."`
+	DropAfter time.Duration `name:"drop-after" env:"LETHE_DROP_AFTER" default:"0s" placeholder:"TIME" help:"Also take the ciphertext of erased values out of the log's files, this long after their keys were destroyed, such as 2160h; once a day, 24h at least. Each removal is recorded. 0s keeps it."`
 }
 
 // Backup is where backups go. They are two places, because what is in them

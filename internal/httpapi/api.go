@@ -51,6 +51,7 @@ func New(o Options) *API {
 	s.verifyRoutes()
 	s.restartRoutes()
 	s.backupRoutes()
+	s.dropRoutes()
 	s.describe()
 	s.publicRoutes()
 	s.logFiles()

@@ -29,6 +29,7 @@ type Options struct {
 	Leaves  Leaves    // nil = where events lie in the tree is not known
 	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
 	Audit   Auditor   // nil = the ledger is not verified here
+	Drops   Dropper   // nil = nothing is dropped here
 	// Erasures carries out what is ordered; nil = orders wait for a process that does.
 	Erasures Eraser
 	// Grace is how long an erasure can be cancelled unless its order says otherwise.

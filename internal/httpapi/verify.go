@@ -78,7 +78,7 @@ func (s *API) verify(_ context.Context, c *call, in *struct{ Body body[VerifyBod
 		if s.Stop != nil {
 			defer context.AfterFunc(s.Stop, cancel)()
 		}
-		out := &verifyStream{api: s, w: w}
+		out := &lateStream{api: s, w: w}
 		defer out.keepAlive(ctx, cancel)()
 		res, err := s.Audit.Run(ctx, req, func(l audit.Line) {
 			if out.line(VerifyLine{Line: l}) != nil {
@@ -96,16 +96,16 @@ func (s *API) verify(_ context.Context, c *call, in *struct{ Body body[VerifyBod
 	}}, nil
 }
 
-// verifyStream begins its answer with the first line, so that what is refused
+// lateStream begins its answer with the first line, so that what is refused
 // before has a status of its own.
-type verifyStream struct {
+type lateStream struct {
 	api *API
 	w   http.ResponseWriter
 	mu  sync.Mutex
 	out *stream
 }
 
-func (v *verifyStream) line(l VerifyLine) error {
+func (v *lateStream) line(l any) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.out == nil {
@@ -114,7 +114,7 @@ func (v *verifyStream) line(l VerifyLine) error {
 	return v.out.line(l)
 }
 
-func (v *verifyStream) begun() bool {
+func (v *lateStream) begun() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.out != nil
@@ -122,7 +122,7 @@ func (v *verifyStream) begun() bool {
 
 // keepAlive writes a sign of life now and then, while a step has nothing to
 // tell. What it returns ends that.
-func (v *verifyStream) keepAlive(ctx context.Context, cancel func()) (stop func()) {
+func (v *lateStream) keepAlive(ctx context.Context, cancel func()) (stop func()) {
 	ctx, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -1,0 +1,108 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"lethe/domain"
+	"lethe/eventstore"
+	"lethe/internal/auth"
+	"lethe/internal/dropping"
+)
+
+// Dropper takes values that were erased long ago out of the log's files; a
+// *dropping.Job is one.
+type Dropper interface {
+	Run(ctx context.Context, req dropping.Request) (dropping.Report, error)
+}
+
+var _ Dropper = (*dropping.Job)(nil)
+
+// DropBody says which values go.
+type DropBody struct {
+	OlderThan domain.Duration `json:"older_than,omitzero" doc:"How long ago their keys were destroyed, ISO 8601, P1D at least; the server's setting when left out" example:"P90D"`
+	DryRun    bool            `json:"dry_run,omitzero" doc:"Only count"`
+}
+
+// DropLine is one line of the answer: how far it is, and at last what was done
+// or a problem.
+type DropLine struct {
+	Progress *dropping.Progress `json:"progress,omitempty"`
+	Report   *dropping.Report   `json:"report,omitempty"`
+	Problem  *Problem           `json:"problem,omitempty"`
+}
+
+func (s *API) dropRoutes() {
+	if s.Drops == nil {
+		return
+	}
+	handle(s, route{
+		method: http.MethodPost, path: "/retention/drop", tag: tagOperations, summary: "Drop payloads", action: auth.DropPayloads,
+		long: true, bodyOptional: true,
+		about: "Takes the ciphertext of values that were erased long ago out of the log's files. Events, their order, facts and proofs stay, " +
+			"and an event in the log names what was taken, file by file. What is gone cannot be brought back. " +
+			"The answer is a line of JSON for each file; the last has the report, or a problem. Stopped, it goes on with the next request. One runs at a time.",
+	}, s.drop)
+	s.documentStream("/retention/drop", http.MethodPost, "application/x-ndjson")
+	op := operationAt(s.api.OpenAPI().Paths[prefix+"/retention/drop"], http.MethodPost)
+	op.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[DropLine](s.api.OpenAPI().Components.Schemas)
+}
+
+func (s *API) drop(_ context.Context, c *call, in *struct{ Body body[DropBody] }) (*streamed, error) {
+	b := in.Body.Value
+	req := dropping.Request{By: c.caller.Principal, DryRun: b.DryRun}
+	if b.OlderThan != "" {
+		if !b.OlderThan.Valid() {
+			return nil, domain.Invalid("drop.older_than", "older_than", "say how long ago in ISO 8601, such as P90D")
+		}
+		now := s.Now()
+		req.After = b.OlderThan.After(now).Sub(now)
+	}
+	return &streamed{Body: func(hctx huma.Context) {
+		_, w := humago.Unwrap(hctx)
+		ctx, cancel := context.WithCancel(hctx.Context())
+		defer cancel()
+		if s.Stop != nil {
+			defer context.AfterFunc(s.Stop, cancel)()
+		}
+		out := &lateStream{api: s, w: w}
+		defer out.keepAlive(ctx, cancel)()
+		req.Progress = func(p dropping.Progress) {
+			if out.line(DropLine{Progress: &p}) != nil {
+				cancel() // nobody listens
+			}
+		}
+		report, err := s.Drops.Run(ctx, req)
+		switch {
+		case err == nil:
+			_ = out.line(DropLine{Report: &report})
+		case !out.begun():
+			refuse(w, c, dropProblem(err))
+		default:
+			_ = out.line(DropLine{Report: &report, Problem: problem(c, dropProblem(err))})
+		}
+	}}, nil
+}
+
+func dropProblem(err error) error {
+	switch {
+	case errors.Is(err, dropping.ErrBusy):
+		return domain.Conflict("drop.busy", "", "values are being dropped already: wait for it, or stop it")
+	case errors.Is(err, dropping.ErrOff):
+		return domain.Invalid("drop.off", "older_than", "the server drops nothing by itself: say how long ago the keys must have been destroyed, such as P90D")
+	case errors.Is(err, dropping.ErrTooSoon):
+		return domain.Invalid("drop.too_soon", "older_than", "%v: P1D", dropping.ErrTooSoon)
+	case errors.Is(err, eventstore.ErrNoSpace):
+		return &domain.Error{
+			Kind: domain.KindUnavailable, Code: "drop.no_space", Err: err,
+			Message: "there is no room for a second copy of one of the log's files: what was done until then stays done; make room and ask again",
+		}
+	case errors.Is(err, context.Canceled), errors.Is(err, eventstore.ErrClosed):
+		return &domain.Error{Kind: domain.KindUnavailable, Code: "drop.interrupted", Message: "it was stopped before its end: ask again, and it goes on", Err: err}
+	}
+	return domain.Internal("dropping erased values", err)
+}
