@@ -169,6 +169,6 @@ func TestRebuildingTellsProgress(t *testing.T) {
 	w.do("POST", "/v1/projections/rebuild", m{"views": []string{"none"}}).problem(404, "view.unknown")
 	steps := lines(t, w.do("POST", "/v1/projections/rebuild", nil).is(200).body)
 	require.Equal(t, true, steps[len(steps)-1]["done"])
-	require.Len(t, w.do("GET", "/v1/projections", nil).is(200).get("items"), 5)
+	require.Len(t, w.do("GET", "/v1/projections", nil).is(200).get("items"), 6)
 	require.NotNil(t, w.do("GET", "/v1/status", nil).is(200).get("views.0.position"))
 }

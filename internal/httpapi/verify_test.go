@@ -69,7 +69,7 @@ func TestVerifying(t *testing.T) {
 			state.Units = append(state.Units, *l.Clean)
 		}
 	}
-	require.Len(t, state.Units, 5)
+	require.Len(t, state.Units, 6)
 	lines = w.audited(m{"known": state})
 	require.EqualValues(t, 5, lines[len(lines)-1].Result.Steps[6].Skipped)
 	state.Origin = "other"
