@@ -92,6 +92,7 @@ func (c *canaries) populate(l *live) (name, token string) {
 	name, token = c.person(l)
 	c.consents(l, token)
 	c.rights(l, token)
+	c.upkeep(l)
 	c.requests(l, token)
 	c.imports(l)
 	c.principals(l)
@@ -194,6 +195,20 @@ func (c *canaries) rights(l *live, token string) {
 	l.do("POST", "/v1/subjects/lookup", fmt.Sprintf(`{"kind": "email", "value": "%s@leak.example", "purpose": "customer.service"}`, c.next("looked up"))).ok()
 	l.do("POST", "/v1/subjects/lookup", fmt.Sprintf(`{"kind": "phone", "value": "%s", "purpose": "customer.service"}`, c.next("no phone")))
 	l.do("POST", "/v1/subjects/lookup", fmt.Sprintf(`{"kind": %q, "value": "x", "purpose": "customer.service"}`, c.next("kind"))).refused()
+}
+
+// upkeep tries what is done to the ledger itself; nothing of it takes a text.
+func (c *canaries) upkeep(l *live) {
+	for _, path := range []string{
+		"/v1/retention/drop", "/v1/keys/epochs/rotate", "/v1/backups", "/v1/log/restarts/1/accept",
+		"/v1/keys/places/00000000-0000-4000-8000-000000000000/forget",
+	} {
+		l.do("POST", path, fmt.Sprintf(`{%q: 1}`, c.next("upkeep"))).refused()
+	}
+	for _, path := range []string{"/v1/keys/epochs", "/v1/backups", "/v1/log/restarts"} {
+		l.do("GET", path+"?"+c.next("upkeep")+"=1", "").refused()
+		l.do("GET", path, "")
+	}
 }
 
 func (l *live) notice(id string) string {
