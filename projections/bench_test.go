@@ -131,9 +131,11 @@ type nothing struct{ rows int }
 
 func (n *nothing) Add(*projections.Table, ...any) error { n.rows++; return nil }
 
-func (n *nothing) Put(*projections.Table, ...any) error                   { n.rows++; return nil }
-func (n *nothing) Delete(*projections.Table, ...any) error                { return nil }
-func (n *nothing) Query(string, []any, func(projections.Row) error) error { return nil }
+func (n *nothing) Put(*projections.Table, ...any) error                      { n.rows++; return nil }
+func (n *nothing) Delete(*projections.Table, ...any) error                   { return nil }
+func (n *nothing) Query(string, []any, func(projections.Row) error) error    { return nil }
+func (n *nothing) Stream(string, uint64, func(*domain.Recorded) error) error { return nil }
+
 func (n *nothing) fold(b *testing.B, v projections.Fold, events []domain.Recorded, wants map[string]bool) {
 	for i := range events {
 		if wants[events[i].Event.EventType().Name] {

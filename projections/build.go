@@ -176,7 +176,7 @@ func (r *Runner) buildsOf(v *view) []*build {
 
 func (b *build) create(ctx context.Context) {
 	path := b.view.dir.file(b.number)
-	f, err := createFile(ctx, b.view.projection, path, b.view.dir.hook)
+	f, err := createFile(ctx, b.view.projection, b.view.from, path, b.view.dir.hook)
 	b.file = f
 	if err != nil {
 		b.fail(errors.Join(err, removeFile(path)))
@@ -305,7 +305,7 @@ func (b *build) seal(ctx context.Context) error {
 	if err := errors.Join(f.close(), syncFile(path)); err != nil {
 		return errors.Join(err, removeFile(path))
 	}
-	next, err := openFile(ctx, b.view.projection, path, b.view.dir.hook)
+	next, err := openFile(ctx, b.view.projection, b.view.from, path, b.view.dir.hook)
 	if err != nil {
 		return errors.Join(err, removeFile(path))
 	}

@@ -196,6 +196,12 @@ func gone(state *subject.State, revision uint64, v personal.Value) bool {
 	if err != nil {
 		return false
 	}
+	stopped := map[domain.ID]uint64{}
+	for _, r := range state.Entries() {
+		if x, ok := r.Event.(*subject.ErasureStopped); ok {
+			stopped[x.Erasure] = r.Revision
+		}
+	}
 	for _, r := range state.Entries() {
 		if r.Revision <= revision {
 			continue
@@ -203,6 +209,9 @@ func gone(state *subject.State, revision uint64, v personal.Value) bool {
 		var keys []subject.KeyRef
 		switch e := r.Event.(type) {
 		case *subject.ErasureStarted:
+			if stopped[e.Erasure] > r.Revision {
+				continue
+			}
 			keys = e.Keys
 			for _, w := range e.Groups {
 				if w.Outcome == subject.Erase && string(w.Group) == h.Group {

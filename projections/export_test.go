@@ -11,7 +11,7 @@ import (
 // BulkWrite is a rebuild's writing half alone, in the caller's goroutine:
 // decoded events into a new, indexed and synced file.
 func BulkWrite(ctx context.Context, p Projection, path string, events []domain.Recorded, stored []*eventstore.Recorded) error {
-	f, err := createFile(ctx, p, path, func(string) error { return nil })
+	f, err := createFile(ctx, p, logbook{}, path, func(string) error { return nil })
 	if err != nil {
 		return err
 	}

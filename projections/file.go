@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lethe/domain"
 	"lethe/eventstore"
 )
 
@@ -13,9 +14,16 @@ import (
 // written for their sake alone. They may be seen again without effect.
 const idleEvents = 10_000
 
+// logbook is where a file's events come from.
+type logbook struct {
+	store   eventstore.Store
+	decoder Decoder
+}
+
 // file is the writing side of one view file. One goroutine uses it at a time.
 type file struct {
 	view  Projection
+	from  logbook
 	path  string
 	wants map[string]bool
 	hook  func(point string) error
@@ -35,8 +43,8 @@ type file struct {
 }
 
 // createFile makes the tables in a new file, in bulk mode, without indexes.
-func createFile(ctx context.Context, p Projection, path string, hook func(string) error) (*file, error) {
-	f, err := attach(ctx, p, path, bulk, hook)
+func createFile(ctx context.Context, p Projection, from logbook, path string, hook func(string) error) (*file, error) {
+	f, err := attach(ctx, p, from, path, bulk, hook)
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +63,8 @@ func createFile(ctx context.Context, p Projection, path string, hook func(string
 var errOtherSchema = errors.New("the view's file has another schema version")
 
 // openFile opens a complete file to follow the log from its checkpoint.
-func openFile(ctx context.Context, p Projection, path string, hook func(string) error) (*file, error) {
-	f, err := attach(ctx, p, path, follow, hook)
+func openFile(ctx context.Context, p Projection, from logbook, path string, hook func(string) error) (*file, error) {
+	f, err := attach(ctx, p, from, path, follow, hook)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +74,7 @@ func openFile(ctx context.Context, p Projection, path string, hook func(string) 
 	return f, nil
 }
 
-func attach(ctx context.Context, p Projection, path string, m mode, hook func(string) error) (*file, error) {
+func attach(ctx context.Context, p Projection, from logbook, path string, m mode, hook func(string) error) (*file, error) {
 	db, conn, err := connect(ctx, path, m)
 	if err != nil {
 		return nil, err
@@ -76,7 +84,7 @@ func attach(ctx context.Context, p Projection, path string, m mode, hook func(st
 		wants[name] = true
 	}
 	return &file{
-		view: p, path: path, wants: wants, hook: hook,
+		view: p, from: from, path: path, wants: wants, hook: hook,
 		db: db, conn: conn, stmts: map[statement]*sql.Stmt{}, fold: p.NewFold(m == bulk),
 		bulk: m == bulk, enough: walBytes,
 	}, nil
@@ -285,6 +293,26 @@ func (f *file) Query(text string, args []any, scan func(Row) error) (err error) 
 		}
 	}
 	return rows.Err()
+}
+
+// Stream reads a stream again.
+func (f *file) Stream(name string, until uint64, with func(*domain.Recorded) error) error {
+	for e, err := range f.from.store.ReadStream(context.Background(), name, eventstore.StreamRange{}) {
+		if err != nil {
+			return fmt.Errorf("reading a stream again: %w", err)
+		}
+		if uint64(e.Position) > until {
+			break
+		}
+		d, err := f.from.decoder.Decode(e.Clone())
+		if err != nil {
+			return fmt.Errorf("decoding event %s (%s) again: %w", e.ID, e.Type, err)
+		}
+		if err := with(&d); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // exec runs a statement that is prepared once per file. The context is never

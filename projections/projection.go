@@ -77,6 +77,9 @@ type Tx interface {
 	// Query calls scan for each row; it sees what was written before. The
 	// query is one of a few constant strings, with ? for each argument.
 	Query(query string, args []any, scan func(Row) error) error
+	// Stream reads a stream's events again, up to and including a position, to
+	// bring back what an event had taken away and a later one has not.
+	Stream(name string, until uint64, with func(*domain.Recorded) error) error
 }
 
 // Row is a result row to be scanned.

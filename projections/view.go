@@ -15,6 +15,7 @@ import (
 // the file, takes batches, and exchanges the file for a rebuilt one.
 type view struct {
 	projection Projection
+	from       logbook
 	dir        directory
 	log        *slog.Logger
 	report     func(Difference)
@@ -50,7 +51,7 @@ func (r *Runner) openView(ctx context.Context, p Projection) (*view, error) {
 		return nil, err
 	}
 	v := &view{
-		projection: p, dir: dir, report: r.opts.Report, repair: r.repair, in: make(chan *chunk, 2), adopt: make(chan adoption), scrub: make(chan scrub),
+		projection: p, from: logbook{r.opts.Store, r.opts.Decoder}, dir: dir, report: r.opts.Report, repair: r.repair, in: make(chan *chunk, 2), adopt: make(chan adoption), scrub: make(chan scrub),
 		log: r.opts.Logger.With(slog.String("view", p.Name())), changed: make(chan struct{}),
 	}
 	live, broken := dir.live()
@@ -81,7 +82,7 @@ func (r *Runner) openLive(ctx context.Context, v *view, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("%w: it is not there", errDamaged)
 	}
-	f, err := openFile(ctx, v.projection, path, v.dir.hook)
+	f, err := openFile(ctx, v.projection, v.from, path, v.dir.hook)
 	if err != nil {
 		return err
 	}

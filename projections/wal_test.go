@@ -36,10 +36,10 @@ func secret(key uint32, change, size int) []byte {
 func TestNothingDeletedIsLeftInAFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "1.db")
 	none := func(string) error { return nil }
-	f, err := createFile(t.Context(), vaultView{}, path, none)
+	f, err := createFile(t.Context(), vaultView{}, logbook{}, path, none)
 	require.NoError(t, err)
 	require.NoError(t, f.close())
-	f, err = openFile(t.Context(), vaultView{}, path, none)
+	f, err = openFile(t.Context(), vaultView{}, logbook{}, path, none)
 	require.NoError(t, err)
 	rounds := 30_000
 	if testing.Short() {

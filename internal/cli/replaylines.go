@@ -57,6 +57,14 @@ func (f style) short(text string, most int) string {
 	return shortened(text, most)
 }
 
+// facts is what an event says in clear; CSV has it as it is stored.
+func (f style) facts(name string, facts []byte) string {
+	if f.csv {
+		return string(facts)
+	}
+	return shortened(inWords(name, facts), 60)
+}
+
 // proof is the event's leaf once it is sealed, else the address of its proof;
 // CSV has both.
 func (f style) proof(p httpapi.Proved) string {
@@ -226,7 +234,7 @@ func eventColumns() []column[happened] {
 		{"type", func(h happened, _ style) string { return h.Type }, ""},
 		{"principal", func(h happened, _ style) string { return idText(h.Principal) }, formatCSV},
 		{"purpose", func(h happened, _ style) string { return h.purpose() }, formatCSV},
-		{"facts", func(h happened, f style) string { return f.short(string(h.Facts), 60) }, ""},
+		{"facts", func(h happened, f style) string { return f.facts(h.Type, h.Facts) }, ""},
 		{"values", func(h happened, f style) string { return f.short(h.values(f), 80) }, ""},
 		{"event", func(h happened, _ style) string { return idText(h.Event) }, ""},
 		{"leaf", func(h happened, _ style) string { return leafText(h.Proved) }, formatCSV},

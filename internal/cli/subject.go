@@ -309,7 +309,7 @@ func historyLines(p *page, h httpapi.History) {
 			values = append(values, string(v.Field)+"="+text(v.Value))
 		}
 		p.row(strconv.FormatUint(e.Revision, 10), stamp(e.Recorded), stamp(e.Effective), e.Type,
-			shortened(string(e.Facts), 60), shortened(strings.Join(values, " "), 80))
+			shortened(inWords(e.Type, e.Facts), 60), shortened(strings.Join(values, " "), 80))
 	}
 }
 

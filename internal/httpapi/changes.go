@@ -155,7 +155,7 @@ func (s *API) difference(state *subject.State, by string, from, to history.Cut, 
 	d.Consents = changed(s, before.Consents, after.Consents, func(a, b *Consent) bool { return a.Purpose == b.Purpose })
 	d.Bases = changed(s, before.Bases, after.Bases, func(a, b *PastBasis) bool { return a.Purpose == b.Purpose && a.Basis == b.Basis })
 	d.Objections = changed(s, before.Objections, after.Objections, func(a, b *PastObjection) bool { return a.Event == b.Event })
-	d.Events, err = s.pastEvents(about(state.Entries(), of), by, func(r *domain.Recorded) bool {
+	d.Events, err = s.pastEvents(state, of, by, func(r *domain.Recorded) bool {
 		return seenAt(r, by, to) && !seenAt(r, by, from)
 	}, nil)
 	return d, err

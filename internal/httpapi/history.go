@@ -17,6 +17,7 @@ import (
 	"lethe/eventstore"
 	"lethe/internal/auth"
 	"lethe/internal/disclose"
+	"lethe/projections"
 	"lethe/projections/history"
 )
 
@@ -98,7 +99,7 @@ func (s *API) history(ctx context.Context, c *call, in *lookBack) (*shownAs[Hist
 	if in.AsOf == "" && fresh(c.none, tag) {
 		return nil, unchanged(tag)
 	}
-	h.Events, err = s.pastEvents(about(state.Entries(), in.About), in.By, func(r *domain.Recorded) bool { return seenAt(r, in.By, cut) }, opened)
+	h.Events, err = s.pastEvents(state, in.About, in.By, func(r *domain.Recorded) bool { return seenAt(r, in.By, cut) }, opened)
 	if err != nil {
 		return nil, err
 	}
@@ -135,15 +136,18 @@ func seenAt(r *domain.Recorded, by string, c history.Cut) bool {
 	return !r.Recorded.After(c.Recorded) && (by != byEffective || !r.Effective.After(c.Effective))
 }
 
-// pastEvents are the events that are wanted, in the order of the time that is
-// looked back by.
-func (s *API) pastEvents(of []*domain.Recorded, by string, wanted func(*domain.Recorded) bool, opened []disclose.Past) ([]PastEvent, error) {
+// pastEvents are the events about a purpose that are wanted, in the order of
+// the time that is looked back by.
+func (s *API) pastEvents(
+	state *subject.State, purpose domain.Name, by string, wanted func(*domain.Recorded) bool, opened []disclose.Past,
+) ([]PastEvent, error) {
 	list := []PastEvent{}
-	for _, r := range of {
+	values := valuesOf(state, opened)
+	for _, r := range about(state.Entries(), purpose) {
 		if !wanted(r) {
 			continue
 		}
-		e, err := s.pastEvent(r, opened)
+		e, err := s.pastEvent(r, values)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +159,7 @@ func (s *API) pastEvents(of []*domain.Recorded, by string, wanted func(*domain.R
 	return list, nil
 }
 
-func (s *API) pastEvent(r *domain.Recorded, opened []disclose.Past) (PastEvent, error) {
+func (s *API) pastEvent(r *domain.Recorded, values *pastValues) (PastEvent, error) {
 	facts, err := json.Marshal(r.Event)
 	if err != nil {
 		return PastEvent{}, domain.Internal("writing an event's facts", err)
@@ -163,11 +167,22 @@ func (s *API) pastEvent(r *domain.Recorded, opened []disclose.Past) (PastEvent, 
 	return PastEvent{
 		Event: r.ID, Revision: r.Revision, Position: eventstore.Position(r.Position), Type: r.Event.EventType().Name,
 		Recorded: r.Recorded, Effective: r.Effective, Principal: r.Metadata.Principal, Facts: facts,
-		Values: pastValues(r, opened), Proved: s.proved(r.ID),
+		Values: values.of(r), Proved: s.proved(r.ID),
 	}, nil
 }
 
-func pastValues(r *domain.Recorded, opened []disclose.Past) (list []PastValue) {
+// pastValues tells how the values of a person's events are shown: opened, if
+// they were, and erased as soon as an event says so.
+type pastValues struct {
+	opened []disclose.Past
+	gone   func(revision uint64, v *personal.Value) bool
+}
+
+func valuesOf(state *subject.State, opened []disclose.Past) *pastValues {
+	return &pastValues{opened: opened, gone: projections.GoneIn(state.Entries())}
+}
+
+func (p *pastValues) of(r *domain.Recorded) (list []PastValue) {
 	seen := map[string]int{}
 	for _, slot := range r.Event.Personal(nil) {
 		index := seen[slot.Field]
@@ -175,15 +190,21 @@ func pastValues(r *domain.Recorded, opened []disclose.Past) (list []PastValue) {
 		if slot.Value.State() == personal.Absent {
 			continue
 		}
-		v := Value{State: slot.Value.State().String()}
-		for _, p := range opened {
-			if p.EventID == r.ID && p.Field == domain.Name(slot.Field) && p.Index == index {
-				v = shown(p.Value)
-			}
-		}
-		list = append(list, PastValue{Field: domain.Name(slot.Field), Value: v})
+		list = append(list, PastValue{Field: domain.Name(slot.Field), Value: p.value(r, domain.Name(slot.Field), index, slot.Value)})
 	}
 	return list
+}
+
+func (p *pastValues) value(r *domain.Recorded, field domain.Name, index int, stored *personal.Value) Value {
+	if p.gone(r.Revision, stored) {
+		return shown(personal.Unreadable(personal.Erased))
+	}
+	for _, o := range p.opened {
+		if o.EventID == r.ID && o.Field == field && o.Index == index {
+			return shown(o.Value)
+		}
+	}
+	return Value{State: stored.State().String()}
 }
 
 // Consents is how a person's consents stood.

@@ -94,7 +94,7 @@ func (s *API) purposeStand(ctx context.Context, _ *call, in *struct {
 		s.prove(&p.Stand)
 		if in.Events {
 			var err error
-			if p.Events, err = s.pastEvents(about(state.Entries(), in.Purpose), in.By, func(r *domain.Recorded) bool { return seenAt(r, in.By, c) }, nil); err != nil {
+			if p.Events, err = s.pastEvents(state, in.Purpose, in.By, func(r *domain.Recorded) bool { return seenAt(r, in.By, c) }, nil); err != nil {
 				return false, err
 			}
 		}

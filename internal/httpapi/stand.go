@@ -69,11 +69,11 @@ type PastObjection struct {
 // objections that name no purpose, since they may cover it. Proofs are not
 // linked yet.
 func standOf(state *subject.State, c history.Cut, of domain.Name, opened []disclose.Past) Stand {
-	snap := state.At(c.Recorded, c.Effective)
+	snap, values := state.At(c.Recorded, c.Effective), valuesOf(state, opened)
 	s := Stand{Consents: []Consent{}, Bases: []PastBasis{}, Objections: []PastObjection{}}
 	for i := range snap.Consents {
 		if at := &snap.Consents[i]; of == "" || at.Purpose == of {
-			s.Consents = append(s.Consents, consentOf(at, opened))
+			s.Consents = append(s.Consents, consentOf(at, values))
 		}
 	}
 	for _, b := range state.PastBases(c.Recorded, c.Effective) {
@@ -89,14 +89,14 @@ func standOf(state *subject.State, c history.Cut, of domain.Name, opened []discl
 	return s
 }
 
-func consentOf(at *subject.Consent, opened []disclose.Past) Consent {
+func consentOf(at *subject.Consent, values *pastValues) Consent {
 	c := Consent{Purpose: at.Purpose, Status: at.Status, Version: at.Version, Since: at.Since, Until: at.Until}
 	if g := at.Grant; g != nil {
 		c.Notice, c.Language, c.Medium, c.Method, c.By = g.Notice, g.Language, g.Medium, g.Method, g.By
 		c.Class, c.Explicit, c.Channels, c.Granted = string(g.Class), g.Explicit, g.Channels, at.Granted.ID
 	}
 	if at.Rest != nil {
-		c.Rest, c.Values = at.Rest.ID, pastValues(at.Rest, opened)
+		c.Rest, c.Values = at.Rest.ID, values.of(at.Rest)
 	}
 	return c
 }

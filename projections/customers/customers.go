@@ -85,6 +85,9 @@ func (f *fold) Apply(tx projections.Tx, e *domain.Recorded) error {
 		f.facts.Add(token, e)
 		p.claim(e)
 	}
+	if err := p.erasure(tx, e); err != nil {
+		return err
+	}
 	if !p.dirty {
 		p.dirty = true
 		f.dirty = append(f.dirty, p)

@@ -93,8 +93,6 @@ func (p *person) apply(e *domain.Recorded) {
 		p.remove(x)
 	case *subject.ValuesResealed:
 		p.reseal(e, x)
-	case *subject.ErasureStarted, *subject.ErasureReapplied:
-		p.erase(e.Event)
 	}
 }
 
@@ -113,19 +111,6 @@ func (p *person) reseal(e *domain.Recorded, x *subject.ValuesResealed) {
 	p.drop(func(f *field) bool {
 		return slices.Contains(x.Dropped, subject.ValueRef{Field: domain.Name(f.field), Slot: uint16(f.slot)})
 	})
-}
-
-// erase leaves markers of what the event destroys.
-func (p *person) erase(e domain.Event) {
-	gone, ok := projections.GoneBy(e)
-	if !ok {
-		return
-	}
-	gone.Erase(&p.head.row)
-	for i := range p.fields {
-		f := &p.fields[i]
-		f.dirty = gone.Erase(&f.part) || f.dirty
-	}
 }
 
 func (p *person) find(at place) int {

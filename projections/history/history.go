@@ -100,6 +100,7 @@ func (View) NewFold(empty bool) projections.Fold { return &fold{bulk: empty, lat
 // index to find a person's rows by, of whom something was erased.
 type fold struct {
 	slots []personal.Slot
+	rows  []row
 	bulk  bool
 	later map[string]bool
 }
@@ -134,22 +135,40 @@ func (f *fold) Apply(tx projections.Tx, e *domain.Recorded) error {
 	if err := f.addParts(tx, e); err != nil {
 		return err
 	}
-	return f.erase(tx, token, int64(e.Position), e.Event)
+	return f.erase(tx, token, e)
 }
 
 func (f *fold) addParts(tx projections.Tx, e *domain.Recorded) error {
-	f.slots = e.Event.Personal(f.slots[:0])
-	for i, s := range f.slots {
-		part, ok := projections.PartOf(s.Value, e.Event.EventType())
-		if !ok {
-			continue
-		}
-		err := tx.Add(partsTable, int64(e.Position), int64(i), s.Field, s.Group, part.Type, int64(part.Version), part.Column())
-		if err != nil {
+	for _, r := range f.sealed(e) {
+		if err := tx.Add(partsTable, r.columns()...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// row is one of partsTable.
+type row struct {
+	position, seq int64
+	field, group  string
+	part          projections.Part
+}
+
+func (r *row) columns() []any {
+	return []any{r.position, r.seq, r.field, r.group, r.part.Type, int64(r.part.Version), r.part.Column()}
+}
+
+func (r *row) put(tx projections.Tx) error { return tx.Put(partsTable, r.columns()...) }
+
+// sealed lists an event's sealed values, until the next call.
+func (f *fold) sealed(e *domain.Recorded) []row {
+	f.slots, f.rows = e.Event.Personal(f.slots[:0]), f.rows[:0]
+	for i, s := range f.slots {
+		if part, ok := projections.PartOf(s.Value, e.Event.EventType()); ok {
+			f.rows = append(f.rows, row{int64(e.Position), int64(i), s.Field, s.Group, part})
+		}
+	}
+	return f.rows
 }
 
 func digest(d domain.Digest) any {

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+)
+
+// saying is an event that a table tells in words.
+type saying interface {
+	domain.Event
+	*subject.ErasureOrdered | *subject.ErasureCancelled | *subject.ErasureStarted | *subject.ErasureStopped |
+		*subject.ErasureCompleted | *subject.ErasureReapplied | *subject.LifecycleOpened | *subject.ValuesResealed
+}
+
+// inWords is what an event says in clear: of an erasure in words, else as it is
+// stored.
+func inWords(name string, facts []byte) string {
+	for _, tell := range []func(string, []byte) string{
+		told(&subject.ErasureOrdered{}, func(e *subject.ErasureOrdered) string {
+			return "asked by " + string(e.By) + ": " + weighedWords(e.Groups)
+		}),
+		told(&subject.ErasureCancelled{}, func(e *subject.ErasureCancelled) string { return "called off by " + string(e.By) }),
+		told(&subject.ErasureStarted{}, func(e *subject.ErasureStarted) string { return weighedWords(e.Groups) }),
+		told(&subject.ErasureStopped{}, func(e *subject.ErasureStopped) string { return "stopped: " + weighedWords(e.Groups) }),
+		told(&subject.ErasureCompleted{}, func(e *subject.ErasureCompleted) string {
+			return keyWords(len(e.Keys)) + " destroyed, " + strconv.Itoa(len(e.Sinks)) + " places confirmed"
+		}),
+		told(&subject.ErasureReapplied{}, func(e *subject.ErasureReapplied) string {
+			return keyWords(len(e.Keys)) + " that a backup had brought back destroyed again"
+		}),
+		told(&subject.LifecycleOpened{}, func(e *subject.LifecycleOpened) string {
+			return "recorded anew, for the " + strconv.Itoa(int(e.Number)) + ". time: " + words(e.Groups)
+		}),
+		told(&subject.ValuesResealed{}, func(e *subject.ValuesResealed) string {
+			return string(e.Group) + ": " + strconv.Itoa(len(e.Items)) + " values under a new key, " + strconv.Itoa(len(e.Dropped)) + " go"
+		}),
+	} {
+		if text := tell(name, facts); text != "" {
+			return text
+		}
+	}
+	return string(facts)
+}
+
+// told tells one type of event; "" of the others.
+func told[E saying](e E, in func(E) string) func(string, []byte) string {
+	return func(name string, facts []byte) string {
+		if e.EventType().Name != name || json.Unmarshal(facts, e) != nil {
+			return ""
+		}
+		return in(e)
+	}
+}
+
+func weighedWords(groups []subject.Weighed) string {
+	var list []string
+	for i := range groups {
+		g := &groups[i]
+		switch g.Outcome {
+		case subject.Erase:
+			list = append(list, string(g.Group)+" goes")
+		case subject.Trim:
+			list = append(list, "some of "+string(g.Group)+" goes")
+		case subject.Keep, subject.Refuse:
+			list = append(list, string(g.Group)+" stays: "+why(g)+untilText(g.Until))
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
+func keyWords(n int) string {
+	if n == 1 {
+		return "1 key"
+	}
+	return strconv.Itoa(n) + " keys"
+}
