@@ -67,12 +67,12 @@ func sealLine(key [keySize]byte, o Options) ([]byte, error) {
 	if _, err := io.ReadFull(o.Rand, salt); err != nil {
 		return nil, fmt.Errorf("drawing a salt: %w", err)
 	}
-	aead, err := stretched(phrase, salt, defaultTime, defaultMemory, threads)
+	aead, err := stretched(phrase, salt, o.passes, o.memory, threads)
 	if err != nil {
 		return nil, err
 	}
 	in64 := base64.StdEncoding.EncodeToString
-	return fmt.Appendf(nil, "%s%st=%d,m=%d,p=%d:%s:%s\n", filePrefix, sealedPrefix, defaultTime, defaultMemory, threads,
+	return fmt.Appendf(nil, "%s%st=%d,m=%d,p=%d:%s:%s\n", filePrefix, sealedPrefix, o.passes, o.memory, threads,
 		in64(salt), in64(aead.Seal(nil, nil, key[:], nil))), nil
 }
 

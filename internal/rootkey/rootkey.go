@@ -74,11 +74,16 @@ type Options struct {
 
 	// More are further schemes.
 	More map[string]Opener
+
+	passes, memory uint32 // of Argon2id in a new file; KiB
 }
 
 func (o *Options) setDefaults() {
 	if o.Env == nil {
 		o.Env = os.LookupEnv
+	}
+	if o.passes == 0 {
+		o.passes, o.memory = defaultTime, defaultMemory
 	}
 	if o.HTTP == nil {
 		o.HTTP = &http.Client{Timeout: 30 * time.Second}

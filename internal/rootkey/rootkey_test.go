@@ -38,7 +38,7 @@ func private(t *testing.T, name, content string) string {
 func fileSubject(o rootkey.Options) func(t *testing.T) rootkeytest.Subject {
 	return func(t *testing.T) rootkeytest.Subject {
 		path := filepath.Join(t.TempDir(), "root.key")
-		create := o
+		create := rootkey.Weaker(o)
 		create.Create = true
 		for _, name := range []string{path, path + ".other"} {
 			p, err := opener("file:"+name, create)(t)
@@ -173,6 +173,12 @@ func TestFilesThatAreRefused(t *testing.T) {
 	sealed, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Contains(t, string(sealed), "argon2id:t=3,m=65536,p=4:")
+	require.NoError(t, os.Remove(path))
+	o = rootkey.Weaker(o)
+	_, err = rootkey.Open(t.Context(), path, o)
+	require.NoError(t, err)
+	sealed, err = os.ReadFile(path)
+	require.NoError(t, err)
 	wrong := o
 	wrong.PassphraseFile = private(t, "phrase", "another horse altogether")
 	_, err = rootkey.Open(t.Context(), path, wrong)
@@ -195,7 +201,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 	require.NoFileExists(t, path+".short")
 	require.NoError(t, os.Chmod(o.PassphraseFile, 0o600))
 	for _, change := range []struct{ from, to string }{
-		{"t=3", "t=0"}, {"t=3", "t=65"}, {"m=65536", "m=99999999"}, {"m=65536", "m=1"}, {"p=4", "p=0"}, {"p=4", "p=04"}, {"p=4:", "p=4:AAAA"}, {"argon2id:", "argon2id::"},
+		{"t=1", "t=0"}, {"t=1", "t=65"}, {"m=64", "m=99999999"}, {"m=64", "m=1"}, {"p=4", "p=0"}, {"p=4", "p=04"}, {"p=4:", "p=4:AAAA"}, {"argon2id:", "argon2id::"},
 	} {
 		require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(sealed), change.from, change.to, 1)), 0o600))
 		_, err = rootkey.Open(t.Context(), path, o)
