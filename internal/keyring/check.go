@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -34,7 +33,7 @@ const (
 		"restore the key store from its backup and apply the erasures since then again"
 	meansEpochs = "keys cannot be unwrapped from the next start on: while this program runs, it writes the epoch keys anew within a minute"
 	meansPlace  = "the epoch keys lie in fewer places than they should: the program writes them there anew when it can"
-	meansRoot   = "the keyring cannot be opened from the next start on: put the root key file back from where you keep it"
+	meansRoot   = "the keyring cannot be opened from the next start on: put the root key back from where you keep it"
 	meansLookup = "people may not be found by their addresses, opt-outs of an address may not bind other records, and a repeated " +
 		"creation or import may not be recognised: stop, delete lookup.db and start, which rebuilds it from the log"
 )
@@ -120,11 +119,9 @@ func (c *checking) count(ctx context.Context) error {
 }
 
 // epochs reads root key and epoch keys again from their files, at every place.
-func (c *checking) epochs(context.Context) error {
-	root, err := loadRoot(&c.k.opts, true)
-	if err != nil {
-		path, _ := rootPath(c.k.opts.RootKeyFile)
-		c.report(Finding{File: filepath.Base(path), Where: "the file", What: err.Error(), Means: meansRoot})
+func (c *checking) epochs(ctx context.Context) error {
+	if err := c.root(ctx); err != nil {
+		c.report(Finding{File: "the root key", Where: "as a whole", What: err.Error(), Means: meansRoot})
 		return nil
 	}
 	files, err := c.k.readPlaces()
@@ -143,7 +140,7 @@ func (c *checking) epochs(context.Context) error {
 		case f.form.Store != now.storeID || f.form.Sequence.counter() < now.sequence.counter():
 			what = "it is not the one that this program has read"
 		default:
-			if _, err := f.form.open(root); err != nil {
+			if _, err := f.form.open(c.k.root); err != nil {
 				what = err.Error()
 			}
 		}
@@ -155,6 +152,18 @@ func (c *checking) epochs(context.Context) error {
 		c.report(Finding{File: epochFile, Where: "the places", What: "no place has whole epoch keys", Means: meansEpochs})
 	}
 	return nil
+}
+
+// root opens the root key again and asks it for the key below it.
+func (c *checking) root(ctx context.Context) error {
+	p, err := c.k.openRoot(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer p.Close() //nolint:errcheck // nothing was written
+	key, err := unwrapKEK(ctx, p, c.k.storeID, c.k.epochs.Load().root)
+	clear(key[:])
+	return err
 }
 
 // keys checks the key store.

@@ -31,13 +31,26 @@ var errUnwrap = errors.New("a wrapped key does not authenticate")
 //
 //	nonce 12 ‖ GCM( SHA-256(context) 32 ‖ key 32 ) ‖ tag 16
 func wrap(dst []byte, aead cipher.AEAD, context, key []byte) []byte {
-	var inner [sha256.Size + keySize]byte
-	sum := sha256.Sum256(context)
-	copy(inner[:], sum[:])
-	copy(inner[sha256.Size:], key)
-	dst = aead.Seal(dst, nil, inner[:], nil)
-	clear(inner[:])
+	inner := boundTo(context, key)
+	dst = aead.Seal(dst, nil, inner, nil)
+	clear(inner)
 	return dst
+}
+
+// boundTo puts what a secret is for before it: SHA-256(context) ‖ secret.
+func boundTo(context, secret []byte) []byte {
+	inner := make([]byte, 0, sha256.Size+keySize)
+	sum := sha256.Sum256(context)
+	return append(append(inner, sum[:]...), secret...)
+}
+
+// boundOf gives a secret of keySize bytes back when it is for this context.
+func boundOf(context, inner []byte) ([]byte, bool) {
+	sum := sha256.Sum256(context)
+	if len(inner) != sha256.Size+keySize || subtle.ConstantTimeCompare(sum[:], inner[:sha256.Size]) != 1 {
+		return nil, false
+	}
+	return inner[sha256.Size:], true
 }
 
 func unwrap(aead cipher.AEAD, context, blob []byte) (key [keySize]byte, err error) {
@@ -49,11 +62,11 @@ func unwrap(aead cipher.AEAD, context, blob []byte) (key [keySize]byte, err erro
 		return key, errUnwrap
 	}
 	defer clear(inner)
-	sum := sha256.Sum256(context)
-	if subtle.ConstantTimeCompare(sum[:], inner[:sha256.Size]) != 1 {
+	bound, ok := boundOf(context, inner)
+	if !ok {
 		return key, errUnwrap
 	}
-	copy(key[:], inner[sha256.Size:])
+	copy(key[:], bound)
 	return key, nil
 }
 

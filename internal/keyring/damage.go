@@ -4,19 +4,18 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+
+	"lethe/internal/rootkey"
 )
 
-var (
-	errDamaged = errors.New("is damaged")
-	errNotRoot = errors.New("is not a root key file")
-)
+var errDamaged = errors.New("is damaged")
 
 // IsDamage reports whether an error says that a file of the keyring is not
 // what was written, as opposed to one that is missing, not readable, or in
 // use. A root key that does not fit the rest counts as damage of either.
 func IsDamage(err error) bool {
 	var integrity *IntegrityError
-	if errors.As(err, &integrity) || isDamage(err) {
+	if errors.As(err, &integrity) || isDamage(err) || rootkey.IsDamage(err) {
 		return true
 	}
 	// A column of another type than this package writes. database/sql has no
@@ -24,7 +23,7 @@ func IsDamage(err error) bool {
 	if err != nil && strings.Contains(err.Error(), "sql: Scan error on column") {
 		return true
 	}
-	for _, is := range []error{errDamaged, errNotRoot, ErrRootWrong, ErrProtected, sql.ErrNoRows} {
+	for _, is := range []error{errDamaged, ErrProtected, sql.ErrNoRows} {
 		if errors.Is(err, is) {
 			return true
 		}

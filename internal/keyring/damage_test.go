@@ -18,7 +18,7 @@ func TestWhatIsDamage(t *testing.T) {
 	null := db.QueryRowContext(t.Context(), "SELECT NULL").Scan(&text)
 	none := db.QueryRowContext(t.Context(), "SELECT 1 WHERE 1 = 2").Scan(&text)
 	schema := db.QueryRowContext(t.Context(), "SELECT x FROM nothing").Scan(&text)
-	for _, err := range []error{null, none, schema, &IntegrityError{Table: "keys"}, ErrRootWrong, ErrProtected, errDamaged, errNotRoot} {
+	for _, err := range []error{null, none, schema, &IntegrityError{Table: "keys"}, ErrRootWrong, ErrProtected, errDamaged} {
 		require.Error(t, err)
 		require.True(t, IsDamage(fmt.Errorf("opening: %w", err)), "%v", err)
 	}

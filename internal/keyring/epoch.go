@@ -69,6 +69,7 @@ type epochPlace struct {
 type epochs struct {
 	sequence, previous epochSequence
 	storeID            [16]byte
+	root               rootWrap // the key-encryption key
 	places             []epochPlace
 	all                []*epoch // a bucket has several while it is being rotated
 	gone               []goneEpoch
@@ -184,12 +185,12 @@ func (e *epochs) highest() (n uint32) {
 }
 
 // newEpochs is the first state.
-func newEpochs(root cipher.AEAD, storeID [16]byte, now time.Time, rand io.Reader) (*epochs, error) {
-	e, err := (&epochs{storeID: storeID}).next(rand)
+func newEpochs(kek cipher.AEAD, w rootWrap, storeID [16]byte, now time.Time, rand io.Reader) (*epochs, error) {
+	e, err := (&epochs{storeID: storeID, root: w}).next(rand)
 	if err != nil {
 		return nil, err
 	}
-	return e, e.draw(root, allBuckets(), now, rand)
+	return e, e.draw(kek, allBuckets(), now, rand)
 }
 
 // retire takes the keys below a number out of each bucket, in a state that

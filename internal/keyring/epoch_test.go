@@ -404,9 +404,9 @@ func TestBucketsAsText(t *testing.T) {
 }
 
 func FuzzParseEpochs(f *testing.F) {
-	root, err := loadRoot(&Options{RootKeyFile: filepath.Join(f.TempDir(), "root.key"), CreateRoot: true, Rand: strings.NewReader(strings.Repeat("r", 64))}, false)
+	root, err := kekAEAD(&[keySize]byte{1})
 	require.NoError(f, err)
-	e, err := newEpochs(root, [16]byte{1}, time.Unix(1, 0).UTC(), strings.NewReader(strings.Repeat("x", 1<<16)))
+	e, err := newEpochs(root, rootWrap{"file", []byte("x")}, [16]byte{1}, time.Unix(1, 0).UTC(), strings.NewReader(strings.Repeat("x", 1<<16)))
 	require.NoError(f, err)
 	e.places = []epochPlace{{id: PlaceID{2}, dir: "/a", added: time.Unix(2, 0).UTC()}}
 	e.retire(&[buckets]uint32{}, time.Unix(3, 0).UTC())

@@ -21,7 +21,8 @@ import (
 // dead once the epoch keys that wrap it are.
 //
 //	lethe-epochs-1 <SHA-256 of what follows, in hex>\n
-//	{"store":"<16 bytes, hex>","sequence":N,"previous":N,"place":"<UUID>",
+//	{"store":"<16 bytes, hex>","sequence":N,"previous":N,
+//	 "root":{"provider":"file","wrapped":"<base64>"},"place":"<UUID>",
 //	 "places":[{"id":"<UUID>","dir":"/mnt/b/epochs","added":T,"forgotten":T}],
 //	 "keys":[{"bucket":N,"epoch":N,"made":T,"wrapped":"<92 bytes, base64>"}],
 //	 "gone":[{"epoch":N,"buckets":"0-255","made":T,"retired":T,"removed":N,
@@ -29,7 +30,7 @@ import (
 //
 // Sequence is the state, previous the one that it was made from, place the one
 // that this file is at; the rest is the same at every place. Times are RFC
-// 3339, UTC. The context of a wrapped key is LP("epoch") ‖ LP(store ID) ‖
+// 3339, UTC. The root's form is in root.go. The context of a wrapped key is LP("epoch") ‖ LP(store ID) ‖
 // LP(bucket) ‖ LP(epoch).
 const (
 	epochMagic   = "lethe-epochs-1 "
@@ -43,11 +44,19 @@ type epochForm struct {
 	Store    hexID         `json:"store"`
 	Sequence epochSequence `json:"sequence"`
 	Previous epochSequence `json:"previous"`
+	Root     rootForm      `json:"root"`
 	Place    PlaceID       `json:"place"`
 	Places   []placeForm   `json:"places"`
 	Keys     []keyForm     `json:"keys"`
 	Gone     []goneForm    `json:"gone"`
 }
+
+type rootForm struct {
+	Provider string `json:"provider"`
+	Wrapped  []byte `json:"wrapped"`
+}
+
+func (f rootForm) wrap() rootWrap { return rootWrap{provider: f.Provider, wrapped: f.Wrapped} }
 
 type placeForm struct {
 	ID        PlaceID   `json:"id"`
@@ -96,6 +105,7 @@ func (h *hexID) UnmarshalText(text []byte) error {
 // encode is the file of one place.
 func (e *epochs) encode(at PlaceID) ([]byte, error) {
 	f := epochForm{Store: e.storeID, Sequence: e.sequence, Previous: e.previous, Place: at}
+	f.Root = rootForm{Provider: e.root.provider, Wrapped: e.root.wrapped}
 	for _, p := range e.places {
 		f.Places = append(f.Places, placeForm{ID: p.id, Dir: p.dir, Added: p.added, Forgotten: p.forgotten})
 	}
@@ -143,7 +153,7 @@ func parseEpochs(b []byte) (*epochForm, error) {
 // open unwraps the keys of a parsed file. Errors: ErrRootWrong,
 // ErrEpochsMissing.
 func (f *epochForm) open(root cipher.AEAD) (*epochs, error) {
-	e := &epochs{sequence: f.Sequence, previous: f.Previous, storeID: f.Store}
+	e := &epochs{sequence: f.Sequence, previous: f.Previous, storeID: f.Store, root: f.Root.wrap()}
 	for _, p := range f.Places {
 		e.places = append(e.places, epochPlace{id: p.ID, dir: p.Dir, added: p.Added, forgotten: p.Forgotten})
 	}

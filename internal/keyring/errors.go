@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"lethe/domain"
+	"lethe/internal/rootkey"
 )
 
 // Errors of opening a keyring. Nothing was changed when one is returned.
 var (
 	// ErrRootMissing: there is a key store but not the root key that opens it.
-	ErrRootMissing = errors.New("the root key file is missing: put it back, or restore it from where you keep it")
+	ErrRootMissing = rootkey.ErrMissing
 	// ErrRootWrong: the root key does not open this key store.
-	ErrRootWrong = errors.New("the root key does not open this key store: it belongs to another one")
+	ErrRootWrong = rootkey.ErrWrong
 	// ErrRootExposed: others may read the root key file.
-	ErrRootExposed = errors.New("the root key file can be read by others: chmod 600 it")
+	ErrRootExposed = rootkey.ErrExposed
 	// ErrEpochsMissing: the epoch keys are not where they should be.
 	ErrEpochsMissing = errors.New("the epoch keys are missing: without them no key can be read")
 	// ErrStoreMissing: there are epoch keys but no key store.

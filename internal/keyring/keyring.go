@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"lethe/internal/rootkey"
 )
 
 // freshness is how long a cached key is used without asking the store whether
@@ -43,10 +45,16 @@ type Options struct {
 	// keys then count as lost.
 	AcceptDead bool
 
-	// RootKeyFile is "file:PATH" or a path. With CreateRoot it is made when
-	// neither it nor a key store is there.
-	RootKeyFile string
-	CreateRoot  bool
+	// RootKeyFile names the root key, as of package rootkey: "file:PATH", a path,
+	// or a key of a service. With CreateRoot a file is made when neither it nor a
+	// key store is there. RootPassphraseFile holds the passphrase of a file that
+	// has one. RootProviders are further schemes, and Env, for services, is
+	// os.LookupEnv when nil.
+	RootKeyFile        string
+	CreateRoot         bool
+	RootPassphraseFile string
+	RootProviders      map[string]rootkey.Opener
+	Env                func(string) (string, bool)
 
 	Rand      io.Reader        // default: crypto/rand
 	Now       func() time.Time // default: time.Now
@@ -102,7 +110,7 @@ func (o *Options) setDefaults() {
 // store: what one destroys the others refuse within a second.
 type Keyring struct {
 	opts    Options
-	root    cipher.AEAD
+	root    cipher.AEAD // the key-encryption key, which the root key wraps
 	secrets secrets
 	storeID [16]byte
 	epochs  atomic.Pointer[epochs]
@@ -186,18 +194,19 @@ func (k *Keyring) openStores(ctx context.Context) error {
 		return err
 	}
 	confirmed := slices.ContainsFunc(files, func(f placeFile) bool { return !f.pending && (f.form != nil || f.err != nil) })
-	if k.root, err = loadRoot(&k.opts, stored || confirmed); err != nil {
+	root, err := k.openRoot(ctx, stored || confirmed)
+	if err != nil {
 		return err
 	}
-	switch form := chosen(files, anySequence); {
+	defer root.Close() //nolint:errcheck // it is asked once
+	form := chosen(files, anySequence)
+	switch {
 	case !stored && confirmed:
 		return ErrStoreMissing
 	case confirmed && form != nil: // proves the root key before anything is opened for writing
-		e, err := form.open(k.root)
-		if err != nil {
+		if err := k.openEpochs(ctx, root, form); err != nil {
 			return err
 		}
-		k.epochs.Store(e)
 	case stored && confirmed:
 		return noEpochs(files)
 	}
@@ -214,7 +223,13 @@ func (k *Keyring) openStores(ctx context.Context) error {
 	case !created && confirmed:
 		return ErrStoreMissing
 	case !created:
-		if err := k.createStores(files); err != nil {
+		if err := k.createStores(ctx, root, files); err != nil {
+			return err
+		}
+	case k.root == nil && form == nil:
+		return noEpochs(files)
+	case k.root == nil: // as a crash of a creation left it
+		if err := k.loadKEK(ctx, root, form); err != nil {
 			return err
 		}
 	}
@@ -224,12 +239,29 @@ func (k *Keyring) openStores(ctx context.Context) error {
 	return k.withState(ctx, k.syncEpochs)
 }
 
-func (k *Keyring) createStores(files []placeFile) error {
+// openEpochs opens the newest epoch keys, for now.
+func (k *Keyring) openEpochs(ctx context.Context, root rootkey.Provider, form *epochForm) error {
+	if err := k.loadKEK(ctx, root, form); err != nil {
+		return err
+	}
+	e, err := form.open(k.root)
+	if err == nil {
+		k.epochs.Store(e)
+	}
+	return err
+}
+
+func (k *Keyring) createStores(ctx context.Context, root rootkey.Provider, files []placeFile) error {
 	var storeID [16]byte
 	if _, err := io.ReadFull(k.opts.Rand, storeID[:]); err != nil {
 		return fmt.Errorf("drawing a store ID: %w", err)
 	}
-	e, err := newEpochs(k.root, storeID, k.now(), k.opts.Rand)
+	kek, w, err := newKEK(ctx, root, storeID, k.opts.Rand)
+	if err != nil {
+		return err
+	}
+	k.root = kek
+	e, err := newEpochs(kek, w, storeID, k.now(), k.opts.Rand)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"lethe/domain/personal"
 	"lethe/internal/part"
+	"lethe/internal/rootkey"
 )
 
 // clock is moved by hand.
@@ -308,7 +309,7 @@ func TestRootKey(t *testing.T) {
 	require.ErrorIs(t, err, ErrRootWrong)
 	require.Equal(t, snapshot, readAll(t, o.Dir))
 
-	for _, content := range []string{"", "base64key://", rootPrefix + "AAAA", rootPrefix + strings.Repeat("A", 200)} {
+	for _, content := range []string{"", "base64key://", "lethe-root-key-1:AAAA", "lethe-root-key-1:" + strings.Repeat("A", 200)} {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		_, err = Open(t.Context(), o)
 		require.ErrorContains(t, err, "not a root key file")
@@ -369,7 +370,7 @@ func TestCreationAfterEveryCrash(t *testing.T) {
 	o := options(t)
 	require.NoError(t, os.MkdirAll(o.EpochDir, 0o700))
 	// Root key made, epoch keys half written.
-	_, err := createRoot(strings.TrimPrefix(o.RootKeyFile, "file:"), strings.NewReader(strings.Repeat("r", 32)))
+	_, err := rootkey.Open(t.Context(), o.RootKeyFile, rootkey.Options{Create: true, Rand: strings.NewReader(strings.Repeat("r", 32))})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(o.EpochDir, epochPending), []byte("half"), 0o600))
 	// The key store's file made, nothing in it.

@@ -1,112 +1,165 @@
 package keyring
 
 import (
-	"bytes"
+	"context"
 	"crypto/cipher"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 
 	"lethe/internal/part"
+	"lethe/internal/rootkey"
 )
 
-// The root key file is one line: the prefix and 32 random bytes in base64.
-// The prefix keeps some other file from being taken for a key.
-const rootPrefix = "lethe-root-key-1:"
-
-// rootPath takes the scheme off. Only local files are read; schemes whose
-// empty form silently makes a key, and all others, are refused.
-func rootPath(name string) (string, error) {
-	path := strings.TrimPrefix(name, "file:")
-	if path == "" {
-		return "", errors.New("no root key file was named")
-	}
-	if strings.Contains(path, "://") {
-		return "", errors.New("the root key must be named as file:PATH")
-	}
-	return path, nil
+// The root key wraps one key, the key-encryption key, which wraps the epoch
+// keys, the key store's secrets and what Protect is given; so a start asks a
+// key service once. The wrapped key lies with the epoch keys, at every place,
+// and nowhere else. Since a key service takes no additional data, what is
+// wrapped says itself what it is:
+//
+//	SHA-256( LP("kek") ‖ LP(store ID) ) 32 ‖ key 32
+//
+// Changing the root key wraps the same key anew.
+type rootWrap struct {
+	provider string // Provider.Name, for people
+	wrapped  []byte
 }
 
-// readRoot returns fs.ErrNotExist when the file is not there.
-func readRoot(path string) (key [keySize]byte, err error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names it
+func kekContext(storeID [16]byte) []byte { return lp(lp(nil, "kek"), storeID[:]) }
+
+func (o *Options) rootOptions(create bool) rootkey.Options {
+	return rootkey.Options{
+		Create: create && o.CreateRoot, PassphraseFile: o.RootPassphraseFile, Rand: o.Rand, Env: o.Env, More: o.RootProviders,
+	}
+}
+
+// openRoot opens the root key, or makes its file when there is nothing yet
+// that it should open.
+func (k *Keyring) openRoot(ctx context.Context, stored bool) (rootkey.Provider, error) {
+	return rootkey.Open(ctx, k.opts.RootKeyFile, k.opts.rootOptions(!stored))
+}
+
+// newKEK draws a key-encryption key and wraps it under the root key.
+func newKEK(ctx context.Context, root rootkey.Provider, storeID [16]byte, rand io.Reader) (cipher.AEAD, rootWrap, error) {
+	var key [keySize]byte
+	defer clear(key[:])
+	if _, err := io.ReadFull(rand, key[:]); err != nil {
+		return nil, rootWrap{}, fmt.Errorf("drawing a key-encryption key: %w", err)
+	}
+	w, err := wrapKEK(ctx, root, storeID, &key)
 	if err != nil {
-		return key, fmt.Errorf("opening the root key: %w", err)
+		return nil, rootWrap{}, err
 	}
-	defer f.Close() //nolint:errcheck // read only
-	info, err := f.Stat()
+	aead, err := kekAEAD(&key)
+	return aead, w, err
+}
+
+func wrapKEK(ctx context.Context, root rootkey.Provider, storeID [16]byte, key *[keySize]byte) (rootWrap, error) {
+	inner := boundTo(kekContext(storeID), key[:])
+	defer clear(inner)
+	wrapped, err := root.Wrap(ctx, inner)
 	if err != nil {
-		return key, fmt.Errorf("opening the root key: %w", err)
+		return rootWrap{}, fmt.Errorf("wrapping under the root key %s: %w", root.Name(), err)
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return key, fmt.Errorf("%s: %w", path, ErrRootExposed)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, 256))
+	return rootWrap{provider: root.Name(), wrapped: wrapped}, nil
+}
+
+func unwrapKEK(ctx context.Context, root rootkey.Provider, storeID [16]byte, w rootWrap) (key [keySize]byte, err error) {
+	inner, err := root.Unwrap(ctx, w.wrapped)
 	if err != nil {
-		return key, fmt.Errorf("reading the root key: %w", err)
+		if w.provider != root.Name() {
+			err = fmt.Errorf("%w (the key store is under %s, and the root key named is %s)", err, w.provider, root.Name())
+		}
+		return key, fmt.Errorf("unwrapping by the root key %s: %w", root.Name(), err)
 	}
-	defer clear(text)
-	encoded, ok := bytes.CutPrefix(bytes.TrimSpace(text), []byte(rootPrefix))
-	var raw [keySize + 8]byte
-	defer clear(raw[:])
-	if !ok || base64.StdEncoding.DecodedLen(len(encoded)) > len(raw) {
-		return key, fmt.Errorf("%s %w", path, errNotRoot)
+	defer clear(inner)
+	bound, ok := boundOf(kekContext(storeID), inner)
+	if !ok {
+		return key, fmt.Errorf("unwrapping by the root key %s: %w", root.Name(), ErrRootWrong)
 	}
-	n, err := base64.StdEncoding.Decode(raw[:], encoded)
-	if err != nil || n != keySize {
-		return key, fmt.Errorf("%s %w", path, errNotRoot)
-	}
-	copy(key[:], raw[:])
+	copy(key[:], bound)
 	return key, nil
 }
 
-// createRoot makes a root key file that did not exist, durably.
-func createRoot(path string, rand io.Reader) (key [keySize]byte, err error) {
-	if _, err = io.ReadFull(rand, key[:]); err != nil {
-		return key, fmt.Errorf("drawing a root key: %w", err)
-	}
-	if err = os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return key, fmt.Errorf("creating the root key: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names it
-	if err != nil {
-		return key, fmt.Errorf("creating the root key: %w", err)
-	}
-	_, err = f.WriteString(rootPrefix + base64.StdEncoding.EncodeToString(key[:]) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return key, fmt.Errorf("creating the root key: %w", err)
-	}
-	return key, syncDir(filepath.Dir(path))
-}
-
-// loadRoot reads the root key, or makes it when there is nothing yet that it
-// should open.
-func loadRoot(o *Options, stored bool) (cipher.AEAD, error) {
-	path, err := rootPath(o.RootKeyFile)
-	if err != nil {
-		return nil, err
-	}
-	key, err := readRoot(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && stored:
-		return nil, fmt.Errorf("%s: %w", path, ErrRootMissing)
-	case errors.Is(err, fs.ErrNotExist) && o.CreateRoot:
-		key, err = createRoot(path, o.Rand)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer clear(key[:])
-	wrapping := part.Expand(key[:], []byte("lethe/v1/root-wrap"))
+func kekAEAD(key *[keySize]byte) (cipher.AEAD, error) {
+	wrapping := part.Expand(key[:], []byte("lethe/v1/kek-wrap"))
 	defer clear(wrapping[:])
 	return part.NewAEAD(wrapping[:])
+}
+
+// loadKEK asks the root key once, for the key that opens everything else.
+func (k *Keyring) loadKEK(ctx context.Context, root rootkey.Provider, form *epochForm) error {
+	key, err := unwrapKEK(ctx, root, form.Store, form.Root.wrap())
+	if err != nil {
+		return err
+	}
+	defer clear(key[:])
+	k.root, err = kekAEAD(&key)
+	return err
+}
+
+// RewrapRoot brings the key store under another root key, which it opens, or
+// makes when it is a file that is missing. Nothing below it changes, and the
+// old root key opens only copies of the epoch keys that were made before. From
+// the next start on the new one is the one to name.
+func (k *Keyring) RewrapRoot(ctx context.Context, name, passphraseFile string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("changing the root key: %w", err)
+		}
+	}()
+	old, err := k.openRoot(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer old.Close() //nolint:errcheck // nothing was written
+	o := k.opts.rootOptions(true)
+	o.Create, o.PassphraseFile = true, passphraseFile
+	next, err := rootkey.Open(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	defer next.Close() //nolint:errcheck // nothing was written
+	key, err := unwrapKEK(ctx, old, k.storeID, k.epochs.Load().root)
+	if err != nil {
+		return err
+	}
+	defer clear(key[:])
+	w, err := wrapKEK(ctx, next, k.storeID, &key)
+	if err != nil {
+		return err
+	}
+	again, err := unwrapKEK(ctx, next, k.storeID, w) // before the old one is given up
+	if err != nil {
+		return err
+	}
+	clear(again[:])
+	if err := k.changeRoot(ctx, w); err != nil {
+		return err
+	}
+	k.opts.RootKeyFile, k.opts.RootPassphraseFile = name, passphraseFile
+	return nil
+}
+
+// changeRoot notes the new wrapping at every place.
+func (k *Keyring) changeRoot(ctx context.Context, w rootWrap) error {
+	return k.withState(ctx, func(st *state) error {
+		if err := k.syncEpochs(st); err != nil {
+			return err
+		}
+		if err := k.allReachable(); err != nil {
+			return err
+		}
+		files, err := k.changeEpochs(st, func(next *epochs) error {
+			next.root = w
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return unreachable(files)
+	})
 }
 
 // syncDir makes the names in a directory durable.

@@ -1,0 +1,171 @@
+package rootkeytest
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Vault stands in for Vault's transit engine, mounted at /transit: encrypt,
+// decrypt and rotate, key versions, min_decryption_version, its errors and its
+// tokens. It is an http.Handler. Unlike Vault, which may make a key that it is
+// asked to encrypt with, it has only those that were made.
+type Vault struct {
+	Token string
+
+	mu     sync.Mutex
+	keys   map[string]*transitKey
+	sealed bool
+	asked  int
+}
+
+// transitKey has the versions from 1 on.
+type transitKey struct {
+	versions   []cipher.AEAD
+	minDecrypt int
+}
+
+// NewVault has one token and no key.
+func NewVault(token string) *Vault { return &Vault{Token: token, keys: map[string]*transitKey{}} }
+
+// Make makes a key.
+func (v *Vault) Make(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys[name] = &transitKey{minDecrypt: 1}
+	v.keys[name].rotate()
+}
+
+// Rotate adds a version.
+func (v *Vault) Rotate(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys[name].rotate()
+}
+
+// MinDecryption refuses what older versions encrypted.
+func (v *Vault) MinDecryption(name string, version int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys[name].minDecrypt = version
+}
+
+// Delete takes a key away.
+func (v *Vault) Delete(name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.keys, name)
+}
+
+// Seal makes Vault answer that it is sealed, or not any more.
+func (v *Vault) Seal(sealed bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sealed = sealed
+}
+
+// Asked is how many requests came.
+func (v *Vault) Asked() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.asked
+}
+
+func (k *transitKey) rotate() {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	block, _ := aes.NewCipher(key[:])
+	aead, _ := cipher.NewGCMWithRandomNonce(block)
+	k.versions = append(k.versions, aead)
+}
+
+// ServeHTTP implements http.Handler.
+func (v *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.asked++
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	switch {
+	case v.sealed:
+		refuse(w, http.StatusServiceUnavailable, "Vault is sealed")
+	case r.Header.Get("X-Vault-Token") != v.Token:
+		refuse(w, http.StatusForbidden, "permission denied")
+	case len(parts) != 4 || parts[0] != "v1" || parts[1] != "transit" || r.Method != http.MethodPost:
+		refuse(w, http.StatusNotFound, "no handler for route")
+	default:
+		v.transit(w, r, parts[2], v.keys[parts[3]])
+	}
+}
+
+func (v *Vault) transit(w http.ResponseWriter, r *http.Request, what string, k *transitKey) {
+	var in struct{ Plaintext, Ciphertext string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		refuse(w, http.StatusBadRequest, "error parsing JSON")
+		return
+	}
+	if k == nil {
+		refuse(w, http.StatusBadRequest, "encryption key not found")
+		return
+	}
+	switch what {
+	case "encrypt":
+		plain, err := base64.StdEncoding.DecodeString(in.Plaintext)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, "failed to base64-decode plaintext")
+			return
+		}
+		n := len(k.versions)
+		box := k.versions[n-1].Seal(nil, nil, plain, nil)
+		answer(w, map[string]any{"ciphertext": fmt.Sprintf("vault:v%d:%s", n, base64.StdEncoding.EncodeToString(box)), "key_version": n})
+	case "decrypt":
+		plain, why := k.decrypt(in.Ciphertext)
+		if why != "" {
+			refuse(w, http.StatusBadRequest, why)
+			return
+		}
+		answer(w, map[string]any{"plaintext": base64.StdEncoding.EncodeToString(plain)})
+	default:
+		refuse(w, http.StatusNotFound, "no handler for route")
+	}
+}
+
+func (k *transitKey) decrypt(text string) (plain []byte, why string) {
+	rest, ok := strings.CutPrefix(text, "vault:v")
+	version, box, found := strings.Cut(rest, ":")
+	n, err := strconv.Atoi(version)
+	if !ok || !found || err != nil || n < 1 {
+		return nil, "invalid ciphertext: no prefix"
+	}
+	if n < k.minDecrypt {
+		return nil, "ciphertext or signature version is disallowed by policy (too old)"
+	}
+	if n > len(k.versions) {
+		return nil, "invalid ciphertext: version is too new"
+	}
+	raw, err := base64.StdEncoding.DecodeString(box)
+	if err != nil {
+		return nil, "invalid ciphertext: could not decode base64"
+	}
+	if plain, err = k.versions[n-1].Open(nil, nil, raw, nil); err != nil {
+		return nil, "cipher: message authentication failed"
+	}
+	return plain, ""
+}
+
+func answer(w http.ResponseWriter, data any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
+}
+
+func refuse(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"errors": []string{why}})
+}
