@@ -52,12 +52,13 @@ func (a *App) openSeal(ctx context.Context) error {
 	return a.Keys.ForgetLookup(ctx, "the log lost events, so that what is known of people may be of them")
 }
 
-// recordRestart appends the event that a restarted log begins with. A log that
-// was put back from before an earlier restart records that one, too.
+// recordRestart appends the event that a restarted log begins with, and then
+// what else it does not know. A log that was put back from before an earlier
+// restart records that one, too.
 func (a *App) recordRestart(ctx context.Context) error {
 	r := a.Seal.Restart()
 	if r == nil {
-		return nil
+		return a.reconcile(ctx, false)
 	}
 	known, err := a.Ledger.Operations(ctx)
 	if err != nil {
@@ -83,6 +84,9 @@ func (a *App) recordRestart(ctx context.Context) error {
 	a.report(fmt.Sprintf("the log came back with %d events of at least %d that a checkpoint covers: "+
 		"it goes on as %s; what is lost is lost also for consents and withdrawals. Purposes based on consent are off until an officer "+
 		"accepts that: lethe restore accept %d", r.Common, r.Size, a.Seal.Origin(), r.Number))
+	if err := a.reconcile(ctx, true); err != nil {
+		return err
+	}
 	return a.Seal.RestartRecorded()
 }
 

@@ -25,6 +25,7 @@ func apart(dir string) config.Config {
 	c := conf(filepath.Join(dir, "data"))
 	c.Storage.Keys, c.Storage.Epochs, c.Storage.Lookup = filepath.Join(dir, "keys"), filepath.Join(dir, "epochs"), filepath.Join(dir, "lookup")
 	c.Storage.Pins, c.Storage.RootKey = filepath.Join(dir, "pins"), filepath.Join(dir, "root.key")
+	c.Storage.Journal = filepath.Join(dir, "journal")
 	c.Seal.Origin = "ledger.example.com/log"
 	return c
 }

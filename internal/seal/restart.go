@@ -80,6 +80,7 @@ func (l *Log) restart(pin *Pin) error {
 	r := &Restart{
 		Number: k.restarts + 1, Checkpoint: k.note, Position: k.position, Size: k.size,
 		Common: common(earlier, s.Restarts, k.restarts, events), Earlier: reached(earlier, k.restarts),
+		From: s.Restarts, Left: events,
 	}
 	if r.Common > r.Size { // only where the seal lagged behind the log that was copied
 		r.Size, r.Checkpoint = r.Common, nil
@@ -99,7 +100,7 @@ func (l *Log) restart(pin *Pin) error {
 	l.log.Error("ALARM: the log may hold fewer events than a checkpoint of it covers: it was restored from an older copy, or cut. "+
 		"It goes on under a new origin", "events", events, "known", k.size, "origin", next.origin())
 	l.state = next
-	return l.expectCommon(s.Restarts, events, earlier)
+	return nil
 }
 
 // reached gives the earlier restarts as far as number; what is not known is 0.
@@ -123,18 +124,16 @@ func common(earlier []uint64, from, to, events uint64) uint64 {
 }
 
 // expectCommon makes every known checkpoint of what is left a condition of
-// signing: a copy that was altered is not a copy. The copy was one of the
-// origin of so many restarts; it has no more of another origin than what the
-// two have in common.
-func (l *Log) expectCommon(restarts, events uint64, earlier []uint64) error {
+// signing: a copy that was altered is not a copy. The log has no more of
+// another origin than what that had in common with its own.
+func (l *Log) expectCommon(r *Restart) error {
 	all, _, err := l.pins.all()
 	if err != nil {
 		return err
 	}
-	l.expect = nil
 	for i := range all {
 		of, ours := l.state.restartsIn(all[i].Origin)
-		if ours && all[i].Size > 0 && uint64(all[i].Size) <= common(earlier, restarts, of, events) {
+		if ours && all[i].Size > 0 && uint64(all[i].Size) <= common(r.Earlier, r.From, of, r.Left) {
 			l.expect = append(l.expect, all[i].Checkpoint)
 		}
 	}

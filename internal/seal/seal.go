@@ -188,10 +188,16 @@ func (l *Log) begin() error {
 		return fmt.Errorf("the log's origin is %q and cannot be changed to %q: checkpoints are known under it", s.Base, l.opts.Origin)
 	}
 	l.state = s
-	if pin != nil && pin.Restarts == s.Restarts && pin.Size > 0 {
-		l.expect = append(l.expect, pin.Checkpoint)
+	if err := l.restart(pin); err != nil {
+		return err
 	}
-	return l.restart(pin)
+	switch r := l.state.Restart; {
+	case pin != nil && pin.Restarts == l.state.Restarts && pin.Size > 0:
+		l.expect = append(l.expect, pin.Checkpoint)
+	case r != nil: // nothing was signed since
+		return l.expectCommon(r)
+	}
+	return nil
 }
 
 // survived tells of damage that does not stop the seal.

@@ -34,6 +34,8 @@ type Restart struct {
 	Common     uint64              `json:"common"`     // events that the log still had of it
 	Recorded   bool                `json:"recorded"`   // an event says so
 	Earlier    []uint64            `json:"earlier"`    // Common of each restart before this one; the log may have lost their events
+	From       uint64              `json:"from"`       // the restart whose origin the log that came back was of
+	Left       uint64              `json:"left"`       // events that it had
 }
 
 const (
