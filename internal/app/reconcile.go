@@ -30,6 +30,7 @@ type erasedAgain struct {
 //     and so is, when the log is an older copy, every fence that it does not
 //     know of.
 func (a *App) reconcile(ctx context.Context, copied bool) error {
+	a.reportJournal()
 	head := a.Store.Stats().Head
 	again := map[erasedAgain][]subject.KeyRef{}
 	if err := a.byJournal(ctx, again); err != nil {
@@ -58,6 +59,23 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 		return nil
 	}
 	return a.Keys.SetLogMark(ctx, uint64(head))
+}
+
+// reportJournal tells what was made good of the erasure journal.
+func (a *App) reportJournal() {
+	r := a.Keys.JournalReport()
+	if r.Rewritten {
+		a.report("the erasure journal was lost, and was written again from the keys, which are as new as anything that was destroyed")
+	}
+	if r.HeadLost {
+		a.report("the second copy of the erasure journal's head was lost or too old, and was written again")
+	}
+	if r.MarksLost {
+		a.report("the erasure journal's copy of the suppression marks was lost: marks that the keys do not have are lost")
+	}
+	if r.Cut > 0 {
+		a.report(fmt.Sprintf("%d bytes at the end of the erasure journal were no entry and were cut: what they would have destroyed was not begun", r.Cut))
+	}
 }
 
 // byJournal notes what opening the keyring destroyed. What a crash had cut is
