@@ -185,6 +185,9 @@ func (w *underway) took(gone []keyring.Destroyed) {
 			KeyRef:      subject.KeyRef{Group: d.Key.Compartment.Group, Generation: d.Key.Generation, Key: domain.ID(d.Key.ID)},
 			Fingerprint: d.Fingerprint, At: d.At,
 		})
+		if d.Erasure == w.Erasure {
+			w.marks = max(w.marks, d.Marks) // each key of a destruction tells of all its marks
+		}
 	}
 }
 
