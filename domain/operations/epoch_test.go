@@ -31,6 +31,9 @@ func TestWhatBecomesOfEpochsIsRecordedOnce(t *testing.T) {
 
 	refuses(t, "epoch.malformed", s, operations.RetireEpochs{Epochs: []operations.EpochRetired{{Epoch: 9}}})
 	refuses(t, "epoch_place.malformed", s, operations.ForgetEpochPlace{})
+	refuses(t, "root_key.kind", s, operations.ChangeRootKey{RootKeyChanged: operations.RootKeyChanged{Kind: "base64key"}})
+	s = fold(t, s, now, operations.ChangeRootKey{RootKeyChanged: operations.RootKeyChanged{Kind: operations.RootVault}})
+	require.Len(t, s.Epochs(), 2)
 	var none *operations.State
 	require.Empty(t, none.Epochs())
 }

@@ -71,7 +71,7 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.released(e.Hold, r.Recorded)
 	case *EpochRetired:
 		return s.retired(e)
-	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten, *PayloadsDropped:
+	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten, *PayloadsDropped, *RootKeyChanged:
 	}
 	return s
 }
@@ -211,6 +211,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return retireEpochs(s, c)
 	case ForgetEpochPlace:
 		return forgetEpochPlace(c)
+	case ChangeRootKey:
+		return changeRootKey(c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

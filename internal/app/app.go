@@ -25,6 +25,7 @@ import (
 	"lethe/internal/erasure"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
+	"lethe/internal/rootkey"
 	"lethe/internal/seal"
 	"lethe/projections"
 )
@@ -46,6 +47,7 @@ type App struct {
 	Drops  *dropping.Job
 	Report []string // what opening survived and an operator should know
 
+	roots   map[string]rootkey.Opener
 	stop    context.CancelFunc
 	keeping context.CancelFunc // of KeepEpochs
 	running sync.WaitGroup
@@ -58,8 +60,11 @@ type App struct {
 // Open opens or makes a data directory. It fails with eventstore.ErrLocked
 // when another process has it, and changes nothing when a part is missing,
 // damaged, or made by a newer program.
-func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err error) {
+func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Option) (_ *App, err error) {
 	a := &App{Config: cfg, Log: log}
+	for _, option := range more {
+		option(a)
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -83,7 +88,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	if err != nil {
 		return nil, locked(dir, err)
 	}
-	if a.Keys, err = openKeys(ctx, cfg, log, a.report); err != nil {
+	if a.Keys, err = a.openKeys(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.openSeal(ctx); err != nil {
@@ -123,6 +128,12 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *App, err
 	return a, a.follow(ctx)
 }
 
+// Option changes what an App is made of.
+type Option func(*App)
+
+// RootKeys adds kinds of root keys by the scheme of their names.
+func RootKeys(more map[string]rootkey.Opener) Option { return func(a *App) { a.roots = more } }
+
 // maxReports bounds what is remembered of a ledger that goes on being damaged.
 const maxReports = 1000
 
@@ -158,12 +169,13 @@ func locked(dir string, err error) error {
 	return fmt.Errorf("opening the event log: %w", err)
 }
 
-func openKeys(ctx context.Context, cfg config.Config, log *slog.Logger, report func(string)) (*keyring.Keyring, error) {
-	s := cfg.Storage.Resolved()
+func (a *App) openKeys(ctx context.Context) (*keyring.Keyring, error) {
+	s := a.Config.Storage.Resolved()
 	return keyring.Open(ctx, keyring.Options{
 		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
-		EpochReplicas: s.EpochReplicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: report,
-		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: log, DefaultCountry: s.PhoneRegion,
+		RootPassphraseFile: s.RootPassphrase, RootProviders: a.roots,
+		EpochReplicas: s.EpochReplicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: a.report,
+		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: a.Log, DefaultCountry: s.PhoneRegion,
 	})
 }
 

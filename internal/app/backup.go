@@ -78,8 +78,12 @@ func (b *Backups) Create(ctx context.Context, ledger, keys bool, progress func(o
 
 // Places gives absolute places, or why a backup does not belong there.
 func Places(to config.Backup, of config.Storage) (config.Backup, error) {
-	s := of.Resolved()
-	for _, dir := range []*string{&to.LedgerTo, &to.KeysTo, &s.Data, &s.Keys, &s.Epochs, &s.Lookup, &s.Pins, &s.Journal, &s.RootKey} {
+	places := of.Places()
+	dirs := []*string{&to.LedgerTo, &to.KeysTo}
+	for i := range places {
+		dirs = append(dirs, &places[i])
+	}
+	for _, dir := range dirs {
 		if *dir == "" {
 			continue
 		}
@@ -89,7 +93,7 @@ func Places(to config.Backup, of config.Storage) (config.Backup, error) {
 		}
 		*dir = abs
 	}
-	return to, backup.Separate(to.LedgerTo, to.KeysTo, s.Data, s.Keys, s.Epochs, s.Lookup, s.Pins, s.Journal, s.RootKey)
+	return to, backup.Separate(to.LedgerTo, to.KeysTo, places...)
 }
 
 // sealState is how far history is sealed. The published checkpoint is read

@@ -30,7 +30,8 @@ func arrows() []arrow {
 		{"internal/seal", []string{"eventstore", "internal/durable", "internal/leaf", "internal/tlog", "internal/witness"}, "the seal sees stored bytes, never keys"},
 		{"internal/part", nil, "the format of a sealed value: an offline verifier opens one with it and links no keys"},
 		{"internal/slack", nil, "pages of SQLite's, not what is in them"},
-		{"internal/keyring", []string{"domain", "internal/part", "internal/slack"}, "keys know nothing of the log"},
+		{"internal/rootkey", []string{"internal/part", "internal/rootkey"}, "opens a key and knows nothing of what it wraps"},
+		{"internal/keyring", []string{"domain", "internal/part", "internal/rootkey", "internal/slack"}, "keys know nothing of the log"},
 		{"internal/codec", []string{"domain", "eventstore", "internal/keyring", "internal/part"}, "between events and stored bytes"},
 		{"internal/ledger", []string{"domain", "eventstore", "internal/codec", "internal/keyring"}, "the one way in"},
 		{"internal/disclose", []string{"domain", "eventstore", "internal/auth", "internal/codec", "internal/keyring", "internal/ledger", "internal/part", "projections"}, "the one way out"},
@@ -135,9 +136,10 @@ func TestForeignModules(t *testing.T) {
 		"github.com/transparency-dev":     {}, // what the tests check against
 		"github.com/cockroachdb/apd":      {"domain", "internal", "projections"},
 		"database/sql":                    {"internal/keyring", "projections", "internal/bench"},
-		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/bundle/verifycmd", "internal/tlog/tileclient", "internal/witness"},
+		"net/http":                        {"internal/httpapi", "internal/app", "internal/cli", "internal/bench", "cmd", "internal/bundle/verifycmd", "internal/rootkey", "internal/tlog/tileclient", "internal/witness"},
 		"crypto/aes":                      {"internal/part", "internal/httpapi"}, // an upload that waits on disk
 		"crypto/hkdf":                     {},
+		"golang.org/x/crypto":             {"internal/rootkey"},
 		"encoding/gob":                    {},
 		"unsafe":                          {},
 		"github.com/rogpeppe/go-internal": {},
@@ -161,7 +163,7 @@ func TestForeignModules(t *testing.T) {
 
 // Test packages are not linked into the program.
 func TestNoTestPackagesInProduction(t *testing.T) {
-	support := []string{"eventstore/storetest", "eventstore/faultstore", "internal/testenv", "internal/importer/sourcetest", "internal/archtest"}
+	support := []string{"eventstore/storetest", "eventstore/faultstore", "internal/testenv", "internal/importer/sourcetest", "internal/rootkey/rootkeytest", "internal/archtest"}
 	foreign := []string{"testing", "github.com/stretchr/testify", "pgregory.net/rapid", "go.uber.org/goleak", "net/http/httptest"}
 	for _, f := range load(t) {
 		if f.test || within(f.pkg, support...) {

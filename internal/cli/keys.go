@@ -14,6 +14,7 @@ type keysCmd struct {
 
 	Epochs keysEpochsCmd `cmd:"" help:"Tell which copies of the key store are dead since when."`
 	Rotate keysRotateCmd `cmd:"" help:"Rotate the epoch keys, so that older copies of the key store are dead."`
+	Root   keysRootCmd   `cmd:"" help:"Bring the key store under another root key."`
 	Place  keysPlaceCmd  `cmd:"" help:"Say what became of a place of epoch keys."`
 }
 

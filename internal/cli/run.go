@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"lethe/internal/config"
+	"lethe/internal/rootkey"
 )
 
 // Process is what a command may touch of the process it runs in.
@@ -19,6 +20,8 @@ type Process struct {
 	Stdout  io.Writer
 	Stderr  io.Writer
 	Version string
+
+	RootKeys map[string]rootkey.Opener // further kinds, by the scheme of their names
 }
 
 // Exit codes.

@@ -71,7 +71,7 @@ func (s *shell) open(ctx context.Context) (*app.App, error) {
 	if err := s.exists(); err != nil {
 		return nil, err
 	}
-	a, err := app.Open(ctx, cfg, logger(s.process.Stderr, cfg.Log))
+	a, err := app.Open(ctx, cfg, logger(s.process.Stderr, cfg.Log), app.RootKeys(s.process.RootKeys))
 	if err != nil {
 		return nil, err
 	}

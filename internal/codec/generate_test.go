@@ -69,6 +69,7 @@ var _ = []struct{}{
 	known(principal.Admin, principal.Service),
 	known(principal.User, principal.Program),
 	known(operations.KeyAdded, operations.KeyDistrusted),
+	known(operations.RootFile, operations.RootVault),
 	known(operations.Everyone, operations.FromImport),
 	known(operations.LedgerBackup, operations.KeysBackup),
 }

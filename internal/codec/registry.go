@@ -102,6 +102,7 @@ func events() []entry {
 		of[operations.BackupMade](),
 		of[operations.EpochRetired](),
 		of[operations.EpochPlaceForgotten](),
+		of[operations.RootKeyChanged](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

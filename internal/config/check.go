@@ -30,8 +30,10 @@ func (s *Storage) Check() error {
 		return errors.New("--data: a directory is needed")
 	case s.SegmentBytes < 64<<10 || s.SegmentBytes > 1<<30:
 		return fmt.Errorf("--segment-bytes: %s is outside 64KiB to 1GiB", s.SegmentBytes)
-	case strings.Contains(s.RootKey, "://"):
-		return errors.New("--root-key: only file:PATH is read")
+	case strings.Contains(s.RootKey, "://") && !slices.Contains(keyServices, s.rootScheme()):
+		return errors.New("--root-key: file:PATH, hashivault://KEY, awskms://, gcpkms:// or azurekeyvault:// are read; base64key:// is not, since the key would stand here")
+	case s.RootPassphrase != "" && strings.Contains(s.RootKey, "://"):
+		return errors.New("--root-passphrase-file: a passphrase opens a file, and --root-key is none")
 	case slices.Contains(s.EpochReplicas, ""):
 		return errors.New("--epoch-replica: a directory is needed")
 	case s.RotateEvery != 0 && s.RotateEvery < time.Hour:
@@ -42,8 +44,19 @@ func (s *Storage) Check() error {
 	return nil
 }
 
+var keyServices = []string{"hashivault", "awskms", "gcpkms", "azurekeyvault"}
+
+// rootScheme is what stands before "://" in the root key's name, or "".
+func (s *Storage) rootScheme() string {
+	scheme, _, ok := strings.Cut(s.RootKey, "://")
+	if !ok {
+		return ""
+	}
+	return scheme
+}
+
 // Resolved returns s with every place filled in: those left empty lie under
-// the data directory. RootKey becomes a plain path.
+// the data directory. RootKey becomes a plain path when it is a file.
 func (s Storage) Resolved() Storage {
 	under := func(given, name string) string {
 		if given == "" {
@@ -58,14 +71,20 @@ func (s Storage) Resolved() Storage {
 	for i, dir := range s.EpochReplicas {
 		s.EpochReplicas[i] = filepath.Clean(dir)
 	}
-	s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
+	if s.rootScheme() == "" {
+		s.RootKey = under(strings.TrimPrefix(s.RootKey, "file:"), "root.key")
+	}
 	return s
 }
 
 // Places are all directories and files that the ledger keeps anything in.
 func (s Storage) Places() []string {
 	r := s.Resolved()
-	return append([]string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal, r.RootKey}, r.EpochReplicas...)
+	places := append([]string{r.Data, r.Keys, r.Epochs, r.Lookup, r.Pins, r.Journal}, r.EpochReplicas...)
+	if r.rootScheme() == "" {
+		places = append(places, r.RootKey)
+	}
+	return places
 }
 
 // Warnings tells which places lie where one backup would take them together
@@ -81,7 +100,9 @@ func (s Storage) Warnings() []string {
 		{"lookup", r.Lookup, "a backup could confirm an erased address by guessing"},
 		{"pins", r.Pins, "a restored copy of the ledger would not be noticed"},
 		{"journal", r.Journal, "a restored copy would not know what was erased since"},
-		{"root-key", r.RootKey, "whoever has the directory has everything"},
+	}
+	if r.rootScheme() == "" {
+		places = append(places, place{"root-key", r.RootKey, "whoever has the directory has everything"})
 	}
 	for _, dir := range r.EpochReplicas {
 		places = append(places, place{"epoch-replica", dir, "a backup could revive what was erased"})

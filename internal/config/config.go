@@ -36,18 +36,19 @@ type File struct {
 // follow different rules: ledger and keys are backed up, each on its own;
 // epoch keys and lookup are in no backup at all.
 type Storage struct {
-	Data          string        `name:"data" env:"LETHE_DATA" default:"lethe-data" placeholder:"DIR" help:"Data directory: the ledger and its views."`
-	Keys          string        `name:"keys" env:"LETHE_KEYS" placeholder:"DIR" help:"Wrapped keys and fences; keys under the data directory when empty. Never in one backup with the ledger."`
-	Epochs        string        `name:"epochs" env:"LETHE_EPOCHS" placeholder:"DIR" help:"Epoch keys; epochs under the data directory when empty. In no backup."`
-	EpochReplicas []string      `name:"epoch-replica" env:"LETHE_EPOCH_REPLICA" placeholder:"DIR" help:"Another place of the epoch keys, on another disk, so that losing one loses nothing; may be repeated, or has commas. In no backup."`
-	Lookup        string        `name:"lookup" env:"LETHE_LOOKUP" placeholder:"DIR" help:"Blind index and claims; lookup under the data directory when empty. In no backup; rebuilt from sealed values."`
-	Pins          string        `name:"pins" env:"LETHE_PINS" placeholder:"DIR" help:"Known checkpoints of the log; pins under the data directory when empty. In no backup of the ledger: they tell a restored copy from the log itself."`
-	Journal       string        `name:"journal" env:"LETHE_JOURNAL" placeholder:"DIR" help:"Erasure journal: which keys were destroyed; journal under the data directory when empty. In no backup of ledger or keys, and best on another disk: it tells a restored copy what was erased since."`
-	RootKey       string        `name:"root-key" env:"LETHE_ROOT_KEY" placeholder:"file:PATH" help:"Root key file; root.key under the data directory when empty. Made at the first start; keep a copy elsewhere."`
-	SegmentBytes  Bytes         `name:"segment-bytes" env:"LETHE_SEGMENT_BYTES" default:"64MiB" placeholder:"SIZE" help:"Size of a log segment, 64KiB to 1GiB. Segments that exist keep theirs."`
-	RotateEvery   time.Duration `name:"rotate-every" env:"LETHE_ROTATE_EVERY" default:"720h" help:"How often a running server rotates the epoch keys: from then on, copies of the keys that were made before cannot revive what was erased. 0 rotates only when asked to."`
-	PurgeAfter    time.Duration `name:"purge-after" env:"LETHE_PURGE_AFTER" default:"0" help:"How long the disks below keys and epoch keys keep what was deleted, as in snapshots: certificates then say purge_scheduled. A negative time says that nobody knows, and so do they."`
-	PhoneRegion   string        `name:"phone-region" env:"LETHE_PHONE_REGION" placeholder:"COUNTRY" help:"ISO 3166-1 country of phone numbers without a country code, such as DE; none when empty."`
+	Data           string        `name:"data" env:"LETHE_DATA" default:"lethe-data" placeholder:"DIR" help:"Data directory: the ledger and its views."`
+	Keys           string        `name:"keys" env:"LETHE_KEYS" placeholder:"DIR" help:"Wrapped keys and fences; keys under the data directory when empty. Never in one backup with the ledger."`
+	Epochs         string        `name:"epochs" env:"LETHE_EPOCHS" placeholder:"DIR" help:"Epoch keys; epochs under the data directory when empty. In no backup."`
+	EpochReplicas  []string      `name:"epoch-replica" env:"LETHE_EPOCH_REPLICA" placeholder:"DIR" help:"Another place of the epoch keys, on another disk, so that losing one loses nothing; may be repeated, or has commas. In no backup."`
+	Lookup         string        `name:"lookup" env:"LETHE_LOOKUP" placeholder:"DIR" help:"Blind index and claims; lookup under the data directory when empty. In no backup; rebuilt from sealed values."`
+	Pins           string        `name:"pins" env:"LETHE_PINS" placeholder:"DIR" help:"Known checkpoints of the log; pins under the data directory when empty. In no backup of the ledger: they tell a restored copy from the log itself."`
+	Journal        string        `name:"journal" env:"LETHE_JOURNAL" placeholder:"DIR" help:"Erasure journal: which keys were destroyed; journal under the data directory when empty. In no backup of ledger or keys, and best on another disk: it tells a restored copy what was erased since."`
+	RootKey        string        `name:"root-key" env:"LETHE_ROOT_KEY" placeholder:"file:PATH" help:"Root key: file:PATH, or hashivault://KEY of Vault's transit engine (VAULT_ADDR, VAULT_TOKEN_FILE), or with the program lethe-kms awskms://, gcpkms:// or azurekeyvault://; root.key under the data directory when empty. A file is made at the first start; keep a copy elsewhere."`
+	RootPassphrase string        `name:"root-passphrase-file" env:"LETHE_ROOT_PASSPHRASE_FILE" placeholder:"FILE" help:"File with the passphrase of a root key file that has one, for its owner's eyes only. At the first start the root key is made with it."`
+	SegmentBytes   Bytes         `name:"segment-bytes" env:"LETHE_SEGMENT_BYTES" default:"64MiB" placeholder:"SIZE" help:"Size of a log segment, 64KiB to 1GiB. Segments that exist keep theirs."`
+	RotateEvery    time.Duration `name:"rotate-every" env:"LETHE_ROTATE_EVERY" default:"720h" help:"How often a running server rotates the epoch keys: from then on, copies of the keys that were made before cannot revive what was erased. 0 rotates only when asked to."`
+	PurgeAfter     time.Duration `name:"purge-after" env:"LETHE_PURGE_AFTER" default:"0" help:"How long the disks below keys and epoch keys keep what was deleted, as in snapshots: certificates then say purge_scheduled. A negative time says that nobody knows, and so do they."`
+	PhoneRegion    string        `name:"phone-region" env:"LETHE_PHONE_REGION" placeholder:"COUNTRY" help:"ISO 3166-1 country of phone numbers without a country code, such as DE; none when empty."`
 }
 
 // Seal is how history is made provable.

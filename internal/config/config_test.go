@@ -115,6 +115,8 @@ func TestSettingsThatAreRefused(t *testing.T) {
 		{"--data="},
 		{"--segment-bytes=1KiB"},
 		{"--root-key=base64key://"},
+		{"--root-key=ftp://x"},
+		{"--root-key=hashivault://x", "--root-passphrase-file=f"},
 		{"--phone-region=germany"},
 		{"--rotate-every=1m"},
 		{"--epoch-replica=a,,b"},
@@ -133,6 +135,8 @@ func TestSettingsThatAreRefused(t *testing.T) {
 	} {
 		require.Error(t, parseArgs(t, &Config{}, args...), args)
 	}
+	require.NoError(t, parseArgs(t, &Config{}, "--root-key=hashivault://lethe"))
+	require.NoError(t, parseArgs(t, &Config{}, "--root-key=file:k", "--root-passphrase-file=f"))
 	require.NoError(t, parseArgs(t, &Config{}, "--metrics-listen=off", "--server=https://lethe.example"))
 }
 
@@ -152,6 +156,10 @@ func TestPlacesAndWarnings(t *testing.T) {
 	require.Contains(t, warnings[4], "--epoch-replica is not set")
 	require.Empty(t, Storage{Data: "d", Keys: "d-keys", Epochs: "../e", Lookup: "l", Pins: "p", Journal: "j", RootKey: "r", EpochReplicas: []string{"../f"}}.Warnings())
 	require.Len(t, Storage{Data: "d"}.Warnings(), 7)
+	service := Storage{Data: ".", RootKey: "hashivault://lethe"}
+	require.Equal(t, "hashivault://lethe", service.Resolved().RootKey)
+	require.NotContains(t, service.Places(), "hashivault://lethe")
+	require.Len(t, service.Warnings(), 6)
 	require.Len(t, Storage{Data: "d", EpochReplicas: []string{"d/e", "f"}}.Warnings(), 7)
 }
 
