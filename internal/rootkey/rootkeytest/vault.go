@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"lethe/internal/part"
 )
@@ -79,8 +80,11 @@ func (v *Vault) Asked() int {
 	return v.asked
 }
 
+// made counts the keys of all stand-ins.
+var made atomic.Uint64
+
 func (k *transitKey) rotate() {
-	key := sha256.Sum256([]byte{byte(len(k.versions))}) // another one for each version is all that a stand-in needs
+	key := sha256.Sum256(strconv.AppendUint(nil, made.Add(1), 10)) // no two are the same: all that a stand-in needs
 	aead, _ := part.NewAEAD(key[:])
 	k.versions = append(k.versions, aead)
 }
