@@ -180,3 +180,31 @@ func BenchmarkKeyStates(b *testing.B) {
 	}
 	b.ReportMetric(float64(3000*n)/b.Elapsed().Seconds(), "keys/s")
 }
+
+// BenchmarkDestroy: erasing a person with three keys, rows in the lookup and
+// marks, 1 or 100 people a call. Everything is on disk when a call returns.
+func BenchmarkDestroy(b *testing.B) {
+	for _, people := range []int{1, 100} {
+		b.Run(fmt.Sprint(people), func(b *testing.B) {
+			k := open(b, options(b))
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				of := make([]Destruction, people)
+				for i := range of {
+					of[i] = born(b, k, byte(i)).everything()
+					keys, err := k.Provision(b.Context(), []Compartment{
+						{Owner: of[i].Token.Stream(), Group: "evidence"}, {Owner: of[i].Token.Stream(), Group: "orders"},
+					})
+					require.NoError(b, err)
+					of[i].Keys = append(of[i].Keys, infoOf(keys[0]), infoOf(keys[1]))
+				}
+				b.StartTimer()
+				_, err := k.Destroy(b.Context(), "erasure", of...)
+				require.NoError(b, err)
+				n += people
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "people/s")
+		})
+	}
+}

@@ -107,7 +107,7 @@ func (j *journal) frame(at *head, e *entry) ([]byte, head) {
 
 // create replaces the file by one with these entries, durably.
 func (j *journal) create(era uint32, entries []entry) (head, error) {
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+	if err := makeDir(j.dir); err != nil {
 		return head{}, fmt.Errorf("creating the erasure journal: %w", err)
 	}
 	at, content := j.empty(era), j.header(era)

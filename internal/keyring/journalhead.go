@@ -65,7 +65,7 @@ func (j *journal) writeHead(h head) error {
 	if err != nil || last == h {
 		return err
 	}
-	if err := os.MkdirAll(j.headDir, 0o700); err != nil {
+	if err := makeDir(j.headDir); err != nil {
 		return fmt.Errorf("writing the journal's head: %w", err)
 	}
 	path := filepath.Join(j.headDir, headFile)

@@ -165,7 +165,7 @@ func (k *Keyring) writeMarksFile(c *changes) error {
 	if found != c.marks {
 		return &IntegrityError{Table: "marks", Want: c.marks.count, Found: found.count}
 	}
-	if err := os.MkdirAll(k.journal.dir, 0o700); err != nil {
+	if err := makeDir(k.journal.dir); err != nil {
 		return fmt.Errorf("writing the marks: %w", err)
 	}
 	return writeFile(k.journal.marksPath(), b)

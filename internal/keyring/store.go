@@ -204,6 +204,17 @@ func fileExists(path string) (bool, error) {
 	return true, nil
 }
 
+// makeDir makes a directory, durably, unless it is there.
+func makeDir(dir string) error {
+	if there, err := fileExists(dir); err != nil || there {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
 // createFile makes an empty file that only its owner may read, before SQLite
 // would make it readable by all.
 func createFile(path string) error {
