@@ -170,6 +170,51 @@ func TestJournalOfAKeyStoreThatHadNone(t *testing.T) {
 	require.Equal(t, uint64(99), open(t, o).LogMark())
 }
 
+// TestCheckFindsADamagedJournal while the program runs.
+func TestCheckFindsADamagedJournal(t *testing.T) {
+	o := options(t)
+	k := open(t, o)
+	for i := range 3 {
+		_, err := k.Destroy(t.Context(), "erasure", born(t, k, byte(i)).everything())
+		require.NoError(t, err)
+	}
+	requireWhole(t, k)
+	journal, head, marks := filepath.Join(o.JournalDir, journalFile), filepath.Join(o.HeadDir, headFile), filepath.Join(o.JournalDir, marksFile)
+	for name, damage := range map[string]struct {
+		path   string
+		change func([]byte) []byte
+		file   string
+	}{
+		"no journal":           {journal, func([]byte) []byte { return nil }, journalFile},
+		"a journal's header":   {journal, func(b []byte) []byte { b[journalHeader-1]++; return b }, journalFile},
+		"an entry in between":  {journal, func(b []byte) []byte { b[journalHeader+40]++; return b }, journalFile},
+		"the last entry":       {journal, func(b []byte) []byte { b[len(b)-1]++; return b }, journalFile},
+		"a journal cut short":  {journal, func(b []byte) []byte { return b[:len(b)-50] }, journalFile},
+		"no head":              {head, func([]byte) []byte { return nil }, headFile},
+		"a damaged head":       {head, func(b []byte) []byte { b[5]++; b[headSlot+5]++; return b }, headFile},
+		"no marks":             {marks, func([]byte) []byte { return nil }, marksFile},
+		"a damaged mark":       {marks, func(b []byte) []byte { b[len(b)/2]++; return b }, marksFile},
+		"marks that are fewer": {marks, func(b []byte) []byte { return b[:len(b)-len(b)/3] }, marksFile},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole, err := os.ReadFile(damage.path)
+			require.NoError(t, err)
+			if b := damage.change(append([]byte{}, whole...)); b != nil {
+				require.NoError(t, os.WriteFile(damage.path, b, 0o600))
+			} else {
+				require.NoError(t, os.Remove(damage.path))
+			}
+			found := findings(t, k)
+			require.NotEmpty(t, found)
+			for _, f := range found {
+				require.Equal(t, damage.file, f.File)
+			}
+			require.NoError(t, os.WriteFile(damage.path, whole, 0o600))
+			requireWhole(t, k)
+		})
+	}
+}
+
 func TestHeadSurvivesACutWrite(t *testing.T) {
 	j := &journal{headDir: t.TempDir(), key: &[keySize]byte{1}}
 	var last head
