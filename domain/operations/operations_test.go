@@ -124,3 +124,25 @@ func TestALostRangeIsOpenUntilItIsAccepted(t *testing.T) {
 	require.True(t, s.Restarts()[1].Accepted.Equal(day(6)), "with the one after it")
 	require.Len(t, s.Tokens(), 1)
 }
+
+func TestWhatIsDroppedIsNamed(t *testing.T) {
+	whole := operations.PayloadsDropped{
+		Drop: domain.ID{1}, First: 3, Last: 9, Parts: 2, Bytes: 200, List: domain.Digest{1}, Before: now,
+	}
+	events, err := operations.Decide(nil, now, operations.DropPayloads{PayloadsDropped: whole})
+	require.NoError(t, err)
+	require.Equal(t, []domain.Event{&whole}, events)
+	require.Empty(t, operations.Evolve(nil, domain.Recorded{Event: events[0]}).Tokens())
+	for _, lacks := range []func(*operations.PayloadsDropped){
+		func(e *operations.PayloadsDropped) { e.Drop = domain.ID{} },
+		func(e *operations.PayloadsDropped) { e.First = 0 },
+		func(e *operations.PayloadsDropped) { e.Last = 2 },
+		func(e *operations.PayloadsDropped) { e.Parts = 0 },
+		func(e *operations.PayloadsDropped) { e.List = domain.Digest{} },
+		func(e *operations.PayloadsDropped) { e.Before = time.Time{} },
+	} {
+		part := whole
+		lacks(&part)
+		refuses(t, "drop.malformed", nil, operations.DropPayloads{PayloadsDropped: part})
+	}
+}

@@ -92,15 +92,23 @@ const meansTaken = "the ledger took no value of this event away like that, so th
 func (d *drops) compare(s *Step, report func(Finding)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	fits := map[eventstore.DropID]int{} // the section whose values the event names
 	seen := map[eventstore.DropID]bool{}
 	parts := uint64(0)
 	for i := range d.taken {
 		t := &d.taken[i]
-		if what := d.wrong(t, seen[t.by]); what != "" {
-			report(Finding{Where: logFile(t.section), at: t.at, What: what, Means: meansTaken})
+		if e := d.said[t.by]; e != nil && t.is(e) {
+			fits[t.by] = i
 		}
 		seen[t.by] = true
 		parts += t.list.Parts
+	}
+	for i := range d.taken {
+		t := &d.taken[i]
+		fit, ok := fits[t.by]
+		if what := d.wrong(t, ok && fit == i, ok); what != "" {
+			report(Finding{Where: logFile(t.section), at: t.at, What: what, Means: meansTaken})
+		}
 	}
 	givenUp := 0
 	for by := range d.said {
@@ -117,18 +125,26 @@ func (d *drops) compare(s *Step, report func(Finding)) {
 	}
 }
 
-// wrong says what is, of what a removal took from a section.
-func (d *drops) wrong(t *taken, again bool) string {
+// is reports whether these are exactly the values that an event names.
+func (t *taken) is(e *operations.PayloadsDropped) bool {
+	return e.List == domain.Digest(t.list.Sum()) && e.Parts == t.list.Parts && e.Bytes == t.list.Bytes
+}
+
+// wrong says what is, of what a removal took from a section. fits: its event
+// names just this; elsewhere: it names just what another section lacks.
+func (d *drops) wrong(t *taken, fits, elsewhere bool) string {
 	e := d.said[t.by]
 	switch {
 	case e == nil:
 		return fmt.Sprintf("%d sealed values were taken away, the first of %s, and no event says so (removal %s)", t.list.Parts, t.first, t.by)
-	case again:
+	case fits:
+		return ""
+	case elsewhere:
 		return fmt.Sprintf("%d sealed values were taken away, the first of %s, by the removal of %s, which was of another section",
 			t.list.Parts, t.first, d.events[t.by])
-	case t.whole && (e.List != domain.Digest(t.list.Sum()) || e.Parts != t.list.Parts || e.Bytes != t.list.Bytes):
+	case t.whole:
 		return fmt.Sprintf("%d sealed values of %d bytes were taken away, the first of %s, and they are not those that %s names: %d of %d bytes",
 			t.list.Parts, t.list.Bytes, t.first, d.events[t.by], e.Parts, e.Bytes)
 	}
-	return ""
+	return "" // what else is gone lies where the section cannot be read, which was reported
 }

@@ -56,9 +56,6 @@ func (s *API) drop(_ context.Context, c *call, in *struct{ Body body[DropBody] }
 	b := in.Body.Value
 	req := dropping.Request{By: c.caller.Principal, DryRun: b.DryRun}
 	if b.OlderThan != "" {
-		if !b.OlderThan.Valid() {
-			return nil, domain.Invalid("drop.older_than", "older_than", "say how long ago in ISO 8601, such as P90D")
-		}
 		now := s.Now()
 		req.After = b.OlderThan.After(now).Sub(now)
 	}
