@@ -366,3 +366,47 @@ func TestASnapshotKeepsWhatIsReplaced(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 }
+
+// flipFS changes one byte of what is written to replacements.
+type flipFS struct {
+	vfs.FS
+	at int64 // in the file; < 0: none
+}
+
+type flipFile struct {
+	vfs.File
+	at int64
+}
+
+func (f *flipFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	file, err := f.FS.OpenReadWrite(name, c, o...)
+	if err != nil || f.at < 0 || !strings.HasSuffix(name, ".001.seg") {
+		return file, err
+	}
+	return &flipFile{file, f.at}, nil
+}
+
+func (f *flipFile) WriteAt(b []byte, off int64) (int, error) {
+	if i := f.at - off; i >= 0 && i < int64(len(b)) {
+		b = bytes.Clone(b)
+		b[i] ^= 8
+	}
+	return f.File.WriteAt(b, off)
+}
+
+// What was not written as it should be never counts, whichever byte it is.
+func TestAReplacementIsReadAgainBeforeItCounts(t *testing.T) {
+	fs := &flipFS{FS: vfs.NewMem(), at: -1}
+	s := filled(t, fs)
+	before, sec := storetest.CheckLog(t, s), s.Sections()[0]
+	for at := int64(0); at < 9500; at += 97 {
+		fs.at = at
+		err := dropAll(s, sec, 1, func() error { t.Errorf("byte %d: recorded", at); return nil })
+		require.Error(t, err, "byte %d", at)
+	}
+	fs.at = -1
+	require.Equal(t, before, storetest.CheckLog(t, s))
+	require.Empty(t, faultsOf(t, s, everything()))
+	require.NoError(t, dropAll(s, sec, 1, recorded))
+	require.NoError(t, s.Close())
+}
