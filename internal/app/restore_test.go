@@ -1,12 +1,16 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -376,4 +380,83 @@ func TestOpeningActsOnWhatHadStarted(t *testing.T) {
 		return got.State == subject.IsStopped
 	})
 	s.requireReadable(held)
+}
+
+// What a backup must not hold it does not, by name or by content, and nobody
+// else may read it.
+func TestWhatIsInNoBackup(t *testing.T) {
+	s := newSite(t)
+	gone := s.person(1)
+	s.person(2)
+	s.erase(gone)
+	made := s.backup()
+	require.NoError(t, s.app.Seal.WaitFor(t.Context(), s.app.Store.Stats().Head))
+
+	secret := map[string][]byte{"a name": []byte("Person 2"), "an address": []byte("p2@example.org"), "the journal": []byte("lethe-erasures-1")}
+	root, err := os.ReadFile(filepath.Join(s.dir, "root.key"))
+	require.NoError(t, err)
+	_, encoded, _ := bytes.Cut(bytes.TrimSpace(root), []byte(":"))
+	raw, err := base64.StdEncoding.DecodeString(string(encoded))
+	require.NoError(t, err)
+	secret["the root key"], secret["the root key as it is"] = encoded, raw
+	epochs, err := os.ReadFile(filepath.Join(s.dir, "epochs", "epochs"))
+	require.NoError(t, err)
+	wrapped := regexp.MustCompile(`"wrapped":"([^"]+)"`).FindAllSubmatch(epochs, -1)
+	require.Len(t, wrapped, 256)
+	for _, w := range wrapped {
+		key, err := base64.StdEncoding.DecodeString(string(w[1]))
+		require.NoError(t, err)
+		secret["an epoch key "+string(w[1][:8])] = key
+	}
+	pin, err := os.ReadFile(filepath.Join(s.dir, "pins", "latest"))
+	require.NoError(t, err)
+	secret["a pin"] = bytes.TrimSpace(pin)[8:]
+	for _, table := range []string{"lookup_by_token", "CREATE TABLE creations"} {
+		secret["the lookup's "+table] = []byte(table)
+	}
+	lookup, err := os.ReadFile(filepath.Join(s.dir, "lookup", "lookup.db"))
+	require.NoError(t, err)
+	require.Contains(t, string(lookup), "lookup_by_token", "it would be found")
+
+	files := 0
+	for _, m := range made {
+		require.NoError(t, filepath.WalkDir(m.Dir, func(path string, d fs.DirEntry, err error) error {
+			require.NoError(t, err)
+			info, err := d.Info()
+			require.NoError(t, err)
+			require.Zero(t, info.Mode().Perm()&0o077, "%s can be read by others", path)
+			if d.IsDir() {
+				return nil
+			}
+			files++
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for what, bytesOf := range secret {
+				require.False(t, bytes.Contains(b, bytesOf), "%s holds %s", path, what)
+			}
+			return nil
+		}))
+	}
+	require.Equal(t, len(made[0].Manifest.Files)+len(made[1].Manifest.Files)+2, files, "and nothing else")
+	names := []string{}
+	for _, f := range made[1].Manifest.Files {
+		names = append(names, f.Path)
+	}
+	require.ElementsMatch(t, []string{"keys.db", "log-keys"}, names)
+}
+
+// Places that would be lost, or stolen, together are refused.
+func TestPlacesOfBackupsLieApart(t *testing.T) {
+	dir := t.TempDir()
+	of := apart(dir).Storage
+	in := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
+	_, err := app.Places(config.Backup{LedgerTo: in("b", "ledger"), KeysTo: in("b", "keys")}, of)
+	require.NoError(t, err)
+	for _, bad := range []config.Backup{
+		{LedgerTo: in("b"), KeysTo: in("b")}, {LedgerTo: in("b"), KeysTo: in("b", "keys")}, {LedgerTo: in("data", "b")}, {KeysTo: in("keys")},
+		{KeysTo: in("epochs", "b")}, {LedgerTo: in("journal")}, {LedgerTo: in("pins", "..", "pins")}, {LedgerTo: dir}, {KeysTo: in("lookup")},
+	} {
+		_, err := app.Places(bad, of)
+		require.Error(t, err, "%+v", bad)
+	}
 }

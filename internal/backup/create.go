@@ -144,6 +144,9 @@ func (w *work) finish(final string) (sum [32]byte, err error) {
 	if err := durable.ReplaceFile(w.FS, w.dir, manifestName, b); err != nil {
 		return sum, err
 	}
+	if err := private(w.FS, w.FS.PathJoin(w.dir, manifestName)); err != nil {
+		return sum, err
+	}
 	if err := w.FS.Rename(w.dir, final); err != nil {
 		return sum, fmt.Errorf("naming the backup: %w", err)
 	}

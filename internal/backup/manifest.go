@@ -23,6 +23,9 @@ const (
 	Keys   Kind = "keys"
 )
 
+// Valid reports whether k is known.
+func (k Kind) Valid() bool { return k == Ledger || k == Keys }
+
 // Manifest is MANIFEST: one line "lethe-backup 1 <CRC-32C>", then JSON. A
 // directory without one is no backup.
 type Manifest struct {
@@ -147,7 +150,7 @@ func parseManifest(b []byte) (*Manifest, error) {
 func (m *Manifest) fault() string {
 	at, err := time.Parse(nameLayout, m.Name)
 	switch {
-	case m.Kind != Ledger && m.Kind != Keys:
+	case !m.Kind.Valid():
 		return "it is neither of a ledger nor of keys"
 	case err != nil || !at.Equal(m.Time):
 		return "its name is not its time"
