@@ -13,15 +13,16 @@ import (
 )
 
 type auditCanaryCmd struct {
-	File   string   `arg:"" help:"The values to look for, one a line; - is standard input."`
-	Also   []string `name:"also" placeholder:"PATH" help:"Search here as well: a backup, a folder of logs, an evidence bundle. Can be repeated."`
-	Hashes bool     `name:"hashes" help:"Search for MD5, SHA-1, SHA-256 and SHA-512 of the values as well: whoever has a list of addresses finds out by a hash whose it is."`
-	Short  bool     `name:"short" help:"Take values of 4 and 5 bytes, too, which also occur by chance."`
+	File   string        `arg:"" help:"The values to look for, one a line; - is standard input."`
+	Also   []string      `name:"also" placeholder:"PATH" help:"Search here as well: a backup, a folder of logs, an evidence bundle. Can be repeated."`
+	Hashes bool          `name:"hashes" help:"Search for MD5, SHA-1, SHA-256 and SHA-512 of the values as well: whoever has a list of addresses finds out by a hash whose it is."`
+	Short  bool          `name:"short" help:"Take values of 4 and 5 bytes, too, which also occur by chance."`
+	Backup config.Backup `embed:"" group:"Backup"`
 }
 
 // Help is shown by --help.
 func (auditCanaryCmd) Help() string {
-	return `Searches every byte that the ledger keeps for values that must not lie there in clear: names and contents of all files below --data, --keys, --epochs, --lookup, --pins and the others, and below what --also names. Values are read from a file, never from the command line, and never printed: a finding names the line of the value.
+	return `Searches every byte that the ledger keeps for values that must not lie there in clear: names and contents of all files below --data, --keys, --epochs, --lookup, --pins and the others, the configured places of backups, and what --also names. Values are read from a file, never from the command line, and never printed: a finding names the line of the value.
 
 A value is found in upper, lower and mixed case, in composed and decomposed Unicode, and as
 
@@ -104,7 +105,10 @@ func (c *auditCanaryCmd) values(s *shell) (*canary.Values, error) {
 
 // places are where to search, and what is configured but not there.
 func (c *auditCanaryCmd) places(s config.Storage) (there, missing []string, err error) {
-	for _, p := range s.Places() {
+	for _, p := range append(s.Places(), c.Backup.LedgerTo, c.Backup.KeysTo) {
+		if p == "" {
+			continue
+		}
 		switch _, err := os.Stat(p); {
 		case errors.Is(err, fs.ErrNotExist):
 			missing = append(missing, p)

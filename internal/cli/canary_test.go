@@ -374,6 +374,17 @@ func (c *canaries) operations(l *live, token string) {
 	for _, act := range []string{"retire", "distrust"} {
 		l.do("POST", "/v1/log/keys/"+c.next("log key")+"/"+act, `{"from": 1}`).refused()
 	}
+	l.do("GET", "/v1/backups", "")
+	l.do("POST", "/v1/backups", fmt.Sprintf(`{"of": [%q]}`, c.next("backup of"))).refused()
+	l.do("POST", "/v1/backups", "")
+	l.do("POST", "/v1/retention/drop", fmt.Sprintf(`{"older_than": %q}`, c.next("older"))).refused()
+	l.do("POST", "/v1/retention/drop", `{"older_than": "P1D"}`).ok()
+	l.do("GET", "/v1/log/restarts", "").ok()
+	l.do("POST", "/v1/log/restarts/7/accept", "").refused()
+	l.do("GET", "/v1/keys/epochs", "").ok()
+	l.do("POST", "/v1/keys/epochs/rotate", fmt.Sprintf(`{"tokens": [%q]}`, c.next("epoch of"))).refused()
+	l.do("POST", "/v1/keys/epochs/rotate", "").ok()
+	l.do("POST", "/v1/keys/places/"+c.next("epoch place")+"/forget", "").refused()
 	l.do("POST", "/v1/subjects/"+token+"/bundle", fmt.Sprintf(`{"checkpoint": %q}`, c.next("pinned"))).refused()
 	l.do("DELETE", "/v1/catalogue/purposes/marketing.phone", fmt.Sprintf(`{"reason": %q}`, c.next("purpose ends")))
 }

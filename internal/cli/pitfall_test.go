@@ -120,19 +120,22 @@ func (l *live) untried() (list []string) {
 func TestPitfall09CiphertextAtRestEverywhere(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "data")
+	backups := []string{filepath.Join(root, "ledger"), filepath.Join(root, "keys")}
 	c := &canaries{}
-	l := start(t, dir)
+	l := start(t, dir, "--ledger-to", backups[0], "--keys-to", backups[1])
 	l.officer()
 	name, person := c.populate(l)
 	c.customers(l, 60)
+	require.Contains(t, l.do("POST", "/v1/backups", "").ok().body, `"made"`)
 	require.Contains(t, l.do("GET", "/v1/subjects/"+person+"?purpose=customer.service", "").ok().body, name)
 	evidence := filepath.Join(root, "evidence.zip")
 	require.NoError(t, os.WriteFile(evidence, []byte(l.do("POST", "/v1/subjects/"+person+"/bundle", `{}`).ok().body), 0o600))
 
-	found, _ := c.scan(t, dir, evidence)
+	places := append(backups, dir, evidence)
+	found, _ := c.scan(t, places...)
 	require.Empty(t, found, "while it runs")
 	require.Zero(t, l.end())
-	found, files := c.scan(t, dir, evidence)
+	found, files := c.scan(t, places...)
 	require.Empty(t, found, "after it ended")
 	require.Greater(t, files, 40)
 
