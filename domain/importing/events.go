@@ -29,6 +29,7 @@ type Started struct {
 	Bytes     int64          `json:"bytes"`
 	FileName  personal.Value `json:"-"` // import.file_name
 	Catalogue uint64         `json:"catalogue"`
+	Marks     uint64         `json:"marks,omitzero"` // changes of marks of suppression until then
 }
 
 // Table counts what became of one table's rows.
@@ -40,12 +41,14 @@ type Table struct {
 	Unchanged uint64      `json:"unchanged,omitzero"`
 	LeftOut   []RuleCount `json:"left_out,omitzero"`
 	Refused   uint64      `json:"refused,omitzero"`
-	Values    uint64      `json:"values,omitzero"`
-	Denials   uint64      `json:"denials,omitzero"`
-	Consents  uint64      `json:"consents,omitzero"`
-	Conflicts uint64      `json:"conflicts,omitzero"`
-	Linked    uint64      `json:"linked,omitzero"`
-	Findings  []RuleCount `json:"findings,omitzero"`
+	// Suppressed rows are of people who were erased: nothing was made of them.
+	Suppressed uint64      `json:"suppressed,omitzero"`
+	Values     uint64      `json:"values,omitzero"`
+	Denials    uint64      `json:"denials,omitzero"`
+	Consents   uint64      `json:"consents,omitzero"`
+	Conflicts  uint64      `json:"conflicts,omitzero"`
+	Linked     uint64      `json:"linked,omitzero"`
+	Findings   []RuleCount `json:"findings,omitzero"`
 }
 
 // RuleCount is how often a rule applied.

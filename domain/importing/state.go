@@ -149,7 +149,7 @@ func start(s *State, open bool, c Start) ([]domain.Event, error) {
 	if open {
 		old := s.Started
 		if old.Import == e.Import && old.System == e.System && old.Format == e.Format && old.File == e.File &&
-			old.Mapping == e.Mapping && old.Bytes == e.Bytes {
+			old.Mapping == e.Mapping && old.Bytes == e.Bytes && old.Marks == e.Marks {
 			return nil, nil
 		}
 		return nil, domain.Conflict("import.other", "import", "this import was started for another file or mapping: start a new one")

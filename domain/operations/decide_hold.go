@@ -34,8 +34,8 @@ func (PlaceGroupHold) isOperationsCommand()   {}
 func (ReleaseGroupHold) isOperationsCommand() {}
 
 const (
-	maxAuthority = 64 << 10 // bytes
-	maxHolds     = 1000     // that stand: every one is asked of everybody who is erased
+	maxText  = 64 << 10 // bytes
+	maxHolds = 1000     // that stand: every one is asked of everybody who is erased
 )
 
 func placeGroupHold(s *State, now time.Time, c PlaceGroupHold) ([]domain.Event, error) {
@@ -68,7 +68,7 @@ func placeGroupHold(s *State, now time.Time, c PlaceGroupHold) ([]domain.Event, 
 	if err := choice(&c.GroupHoldPlaced, c.Catalogue); err != nil {
 		return nil, err
 	}
-	if err := needAuthority(c.Authority); err != nil {
+	if err := needText("hold.authority", "authority", "say on whose authority the hold is placed", c.Authority); err != nil {
 		return nil, err
 	}
 	return []domain.Event{&c.GroupHoldPlaced}, nil
@@ -95,14 +95,14 @@ func groupKnown(cat *catalogue.State, group domain.Name) bool {
 		slices.ContainsFunc(cat.Fields(), func(f *catalogue.FieldDeclared) bool { return f.Group == group })
 }
 
-// needAuthority checks a text that the caller chose. Its content is never told.
-func needAuthority(v personal.Value) error {
+// needText checks a text that the caller chose. Its content is never told.
+func needText(code, field, why string, v personal.Value) error {
 	text, _ := v.Reveal()
 	if strings.TrimSpace(text) == "" {
-		return domain.Invalid("hold.authority", "authority", "say on whose authority the hold is placed").Citing("GDPR 17(3)")
+		return domain.Invalid(code, field, "%s", why).Citing("GDPR 17(3)")
 	}
-	if len(text) > maxAuthority || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return domain.Invalid("text.malformed", "authority", "authority must be UTF-8 without NUL, at most %d bytes", maxAuthority)
+	if len(text) > maxText || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return domain.Invalid("text.malformed", field, "%s must be UTF-8 without NUL, at most %d bytes", field, maxText)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.released(e.Hold, r.Recorded)
 	case *EpochRetired:
 		return s.retired(e)
-	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten, *PayloadsDropped, *RootKeyChanged:
+	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten, *PayloadsDropped, *RootKeyChanged, *MarkLifted:
 	}
 	return s
 }
@@ -205,6 +205,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return placeGroupHold(s, now, c)
 	case ReleaseGroupHold:
 		return releaseGroupHold(s, c)
+	case LiftMark:
+		return liftMark(c)
 	case NoteBackup:
 		return noteBackup(c)
 	case RetireEpochs:

@@ -17,7 +17,7 @@ import (
 func (a *App) openErasures() {
 	marks := keyring.MarkSource
 	if a.Config.Erasure.Contacts {
-		marks |= keyring.MarkContact
+		marks |= keyring.MarkContact | keyring.MarkObjection // everything that goes objects to marketing too
 	}
 	a.Erasures = &erasure.Process{
 		Ledger: a.Ledger, Keys: a.Keys, Todo: todo{a.Views.Erasures}, System: System, Log: a.Log, Marks: marks,

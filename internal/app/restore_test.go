@@ -453,8 +453,15 @@ func TestPlacesOfBackupsLieApart(t *testing.T) {
 	_, err := app.Places(config.Backup{LedgerTo: in("b", "ledger"), KeysTo: in("b", "keys")}, of)
 	require.NoError(t, err)
 	for _, bad := range []config.Backup{
-		{LedgerTo: in("b"), KeysTo: in("b")}, {LedgerTo: in("b"), KeysTo: in("b", "keys")}, {LedgerTo: in("data", "b")}, {KeysTo: in("keys")},
-		{KeysTo: in("epochs", "b")}, {LedgerTo: in("journal")}, {LedgerTo: in("pins", "..", "pins")}, {LedgerTo: dir}, {KeysTo: in("lookup")},
+		{LedgerTo: in("b"), KeysTo: in("b")},
+		{LedgerTo: in("b"), KeysTo: in("b", "keys")},
+		{LedgerTo: in("data", "b")},
+		{KeysTo: in("keys")},
+		{KeysTo: in("epochs", "b")},
+		{LedgerTo: in("journal")},
+		{LedgerTo: in("pins", "..", "pins")},
+		{LedgerTo: dir},
+		{KeysTo: in("lookup")},
 	} {
 		_, err := app.Places(bad, of)
 		require.Error(t, err, "%+v", bad)

@@ -253,7 +253,7 @@ func (s *shell) printReport(r httpapi.ImportReport) error {
 }
 
 func tableLines(p *page, tables []importing.Table) {
-	p.head("table", "read", "created", "updated", "unchanged", "left out", "refused", "values", "denials", "consents", "conflicts", "linked")
+	p.head("table", "read", "created", "updated", "unchanged", "left out", "refused", "suppressed", "values", "denials", "consents", "conflicts", "linked")
 	var sum importing.Table
 	for i := range tables {
 		t := &tables[i]
@@ -274,7 +274,7 @@ func tableLines(p *page, tables []importing.Table) {
 }
 
 func tableRow(p *page, name string, t *importing.Table) {
-	p.row(name, count(t.Read), count(t.Created), count(t.Updated), count(t.Unchanged), count(total(t.LeftOut)), count(t.Refused),
+	p.row(name, count(t.Read), count(t.Created), count(t.Updated), count(t.Unchanged), count(total(t.LeftOut)), count(t.Refused), count(t.Suppressed),
 		count(t.Values), count(t.Denials), count(t.Consents), count(t.Conflicts), count(t.Linked))
 }
 
@@ -284,6 +284,7 @@ func add(sum, t *importing.Table) {
 	sum.Updated += t.Updated
 	sum.Unchanged += t.Unchanged
 	sum.Refused += t.Refused
+	sum.Suppressed += t.Suppressed
 	sum.Values += t.Values
 	sum.Denials += t.Denials
 	sum.Consents += t.Consents
@@ -316,8 +317,11 @@ func refusalLines(p *page, r httpapi.ImportReport) {
 		p.head("table", "row", "field", "rule", "")
 		for _, e := range r.Refused[:min(len(r.Refused), shownRows)] {
 			kind := "refused"
-			if e.Conflict {
+			switch {
+			case e.Conflict:
 				kind = "conflict"
+			case e.Rule == "suppressed":
+				kind = "erased before"
 			}
 			p.row(string(e.Table), count(e.Row), string(e.Field), string(e.Rule), kind)
 		}

@@ -56,6 +56,7 @@ type root struct {
 	Erase       eraseCmd       `cmd:"" help:"Forget people, as far as nothing keeps their data."`
 	Hold        holdCmd        `cmd:"" help:"Keep data from erasure for a legal claim or duty, and let it go again."`
 	Retention   retentionCmd   `cmd:"" help:"Drop what is left of erased values."`
+	Suppression suppressionCmd `cmd:"" help:"Ask for the marks that erasures left, and lift one."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`
 	Backup      backupCmd      `cmd:"" help:"Back up the ledger and its keys, and look after the backups."`

@@ -54,6 +54,9 @@ func writeOutcome(p *page, out httpapi.Outcome) error {
 		p.row("  recorded", stamp(out.Recorded))
 	}
 	p.row("  position", out.Position.String())
+	if len(out.Suppressed) > 0 {
+		p.row("  to review", "somebody with this "+words(out.Suppressed)+" was erased; marketing is off if that person had objected to it")
+	}
 	return nil
 }
 

@@ -99,6 +99,7 @@ func events() []entry {
 		of[operations.PayloadsDropped](),
 		of[operations.GroupHoldPlaced](),
 		of[operations.GroupHoldReleased](),
+		of[operations.MarkLifted](),
 		of[operations.BackupMade](),
 		of[operations.EpochRetired](),
 		of[operations.EpochPlaceForgotten](),

@@ -10,6 +10,7 @@ import (
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 	"lethe/internal/auth"
+	"lethe/internal/keyring"
 )
 
 // Past is one value of a person's history, opened.
@@ -186,6 +187,19 @@ func (d *Door) Authorities(ctx context.Context, caller auth.Caller, texts []pers
 	return d.own(ctx, caller, auth.DecideRights, ReviewPurpose, texts)
 }
 
+// Marks asks which marks erasures left of what is named, for an officer. It is
+// recorded first, like Staff.
+func (d *Door) Marks(ctx context.Context, caller auth.Caller, of []keyring.Identifier) ([]keyring.Mark, error) {
+	if _, err := d.own(ctx, caller, auth.DecideRights, MarksPurpose, nil); err != nil {
+		return nil, err
+	}
+	marks, err := d.keys.Suppressed(ctx, of)
+	if err != nil {
+		return nil, domain.Internal("looking for marks", err)
+	}
+	return marks, nil
+}
+
 // own opens values of the ledger's own streams, which are no subject's.
 func (d *Door) own(
 	ctx context.Context, caller auth.Caller, action auth.Action, purpose domain.Name, values []personal.Value,
@@ -209,8 +223,9 @@ func (d *Door) own(
 }
 
 // StaffPurpose is what principals' names are used for, ReviewPurpose what the
-// authorities of holds are.
+// authorities of holds are, MarksPurpose what marks of suppression are.
 const (
 	StaffPurpose  domain.Name = "staff.administration"
 	ReviewPurpose domain.Name = "hold.review"
+	MarksPurpose  domain.Name = "suppression.review"
 )

@@ -18,6 +18,8 @@ type Outcome struct {
 	Events   int                 `json:"events" doc:"How many events it made; 0 when everything was so already"`
 	Event    domain.ID           `json:"event,omitzero" doc:"The first of them"`
 	Repeated bool                `json:"repeated,omitzero" doc:"The key was used before: this is the first outcome"`
+	// Of registering only.
+	Suppressed []domain.Name `json:"suppressed,omitzero" enum:"email,phone" doc:"Somebody with this address or number was erased: an officer is to look. Marketing is off when that person had objected to it"`
 }
 
 type written struct {
@@ -30,7 +32,7 @@ type written struct {
 func outcome(token domain.Token, out ledger.Outcome) Outcome {
 	return Outcome{
 		Token: token, Revision: out.Last, Position: out.Position, Recorded: out.Recorded,
-		Events: out.Events, Event: out.FirstID, Repeated: out.Repeated,
+		Events: out.Events, Event: out.FirstID, Repeated: out.Repeated, Suppressed: out.Suppressed,
 	}
 }
 

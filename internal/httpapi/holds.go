@@ -62,6 +62,7 @@ type HoldPage struct {
 
 func (s *API) holdRoutes() {
 	s.groupHoldRoutes()
+	s.suppressionRoutes()
 	handle(s, route{
 		method: http.MethodPost, path: "/subjects/{token}/holds", tag: tagRights, summary: "Place hold", keyed: true, matched: true,
 		action: auth.DecideRights,

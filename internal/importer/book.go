@@ -128,6 +128,9 @@ func (b *book) enter(x *result) error {
 		}
 		b.list(row, f, false)
 	}
+	if x.did.kind == suppressed { // listed by number, and never written out
+		b.list(row, fault{rule: ruleSuppressed}, false)
+	}
 	for _, rule := range x.findings {
 		tally(&t.Findings, rule, 1)
 	}
@@ -155,6 +158,9 @@ func (b *book) count(t *importing.Table, x *result) {
 	case refused:
 		t.Refused++
 		b.progress.RefusedRows++
+	case suppressed:
+		t.Suppressed++
+		b.progress.Suppressed++
 	}
 	if x.did.kind == created || x.did.kind == updated {
 		t.Values += uint64(x.did.values)

@@ -240,7 +240,12 @@ func (s *sitting) recover(ctx context.Context, first, last uint64) error {
 			}
 		case *subject.FieldsRectified:
 			items = append(items, e.Items...)
-		case *subject.Objected, *subject.ConsentRefused, *subject.ConsentWithdrawn:
+		case *subject.Objected:
+			s.did.denials++
+			if s.heeded(e) {
+				s.x.findings = append(s.x.findings, ruleMarked)
+			}
+		case *subject.ConsentRefused, *subject.ConsentWithdrawn:
 			s.did.denials++
 		case *subject.ConsentGiven:
 			s.did.consents++

@@ -25,7 +25,8 @@
 // How often: a row's commands carry an ID made of its claim, the number of
 // times it was imported, and the import, so that an import that was cut off is
 // run again and leaves what one run would have left. The same file a second
-// time appends nothing and gives the first report. A claim that was lost and
+// time appends nothing and gives the first report, unless people were erased
+// since, or are let in again. A claim that was lost and
 // made anew from the log has no memory of values: what its row brought is then
 // read from the record itself.
 //
@@ -37,6 +38,9 @@
 // not of the field's type) is left out and listed with its row and rule; the
 // rest of the row is imported. A row that is refused is listed and is tried
 // again by the next import.
+//
+// Whoever was erased does not come back: a row whose person was erased is
+// suppressed, and nothing is made of it, no record, no claim and no key.
 package importer
 
 import (
@@ -47,6 +51,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lethe/domain"
@@ -110,12 +115,14 @@ type Progress struct {
 	Unchanged   uint64      `json:"unchanged"`
 	LeftOut     uint64      `json:"left_out"`
 	RefusedRows uint64      `json:"refused"`
+	Suppressed  uint64      `json:"suppressed"`
 }
 
 // Report says what became of a file. It names rows by number and rules by
 // name and holds no value.
 //
-// In each table Read = Created + Updated + Unchanged + LeftOut + Refused. A
+// In each table Read = Created + Updated + Unchanged + LeftOut + Refused +
+// Suppressed. A
 // value that was left out of a row that was imported is a refusal with its
 // field, and counted among the findings by its rule.
 type Report struct {
@@ -154,6 +161,7 @@ type run struct {
 	purposes map[domain.Name]*catalogue.PurposeDeclared // in force
 	home     domain.Place                               // of a person whose country is not known
 	paper    sync.Map                                   // of a dry run: keyring.SourceKey of who would be created
+	contacts atomic.Bool                                // there are marks of addresses and numbers
 }
 
 // Run imports a file. A file that cannot be read to its end, a mapping that
@@ -217,6 +225,11 @@ func (r *run) open(ctx context.Context) (err error) {
 		System: r.src.System(), Catalogue: r.cat.Next(),
 		Mapping: sha256.Sum256(append([]byte(r.job.Format+"/1\x00"), r.job.Mapping...)),
 	}
+	n, err := r.Keys.CountMarks(ctx)
+	if err != nil {
+		return domain.Internal("counting marks", err)
+	}
+	r.key.Marks = n.Changes
 	if r.key.File, err = digest(ctx, r.job.File, r.job.Size); err != nil {
 		return err
 	}
@@ -277,6 +290,7 @@ func (r *run) begin(ctx context.Context) (*Report, error) {
 	started := importing.Started{
 		Import: r.id, System: r.src.System(), Format: r.job.Format, File: r.Keys.FileDigest(r.key.File),
 		Mapping: r.Keys.FileDigest(r.key.Mapping), Bytes: r.job.Size, Catalogue: r.key.Catalogue,
+		Marks: r.key.Marks,
 	}
 	if r.job.FileName != "" {
 		started.FileName = personal.Of(r.job.FileName)

@@ -80,6 +80,7 @@ const (
 	updated
 	unchanged
 	leftOut
+	suppressed
 )
 
 // did is what an import did for a row, so that the same import, run again

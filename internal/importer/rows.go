@@ -152,6 +152,9 @@ func (c *claimer) claim(ctx context.Context, batch []*source.Row) ([]*task, erro
 	if err := c.find(ctx, tasks, found); err != nil {
 		return nil, err
 	}
+	if err := c.suppress(ctx, tasks, found); err != nil {
+		return nil, err
+	}
 	if err := c.reserve(ctx, tasks, found); err != nil {
 		return nil, err
 	}
@@ -196,7 +199,9 @@ func (c *claimer) provision(ctx context.Context, tasks []*task) error {
 }
 
 // idle rows get no claim: nothing is recorded for them.
-func (t *task) idle() bool { return t.row.LeftOut != "" || len(t.row.Refusals) > 0 || t.duplicate }
+func (t *task) idle() bool {
+	return t.row.LeftOut != "" || len(t.row.Refusals) > 0 || t.duplicate || t.suppressed
+}
 
 func (c *claimer) task(row *source.Row) *task {
 	t := &task{seq: c.next, row: row}

@@ -66,6 +66,7 @@ type sitting struct {
 	commands   []subject.Command
 	did        did
 	marks      []mark
+	hits       []keyring.Mark // of addresses and numbers that erased people had
 	denials    []keyring.ValueMAC
 	consents   []keyring.ValueMAC
 	records    []subject.RecordFields // by purpose
@@ -87,11 +88,11 @@ func (s *sitting) decide(ctx context.Context) error {
 	s.x.conflicts = s.x.conflicts[:len(s.x.task.row.Conflicts)]
 	s.x.refusals = s.p.faults[:len(s.p.faults):len(s.p.faults)]
 	s.did.kind = unchanged
+	s.x.findings = s.x.findings[:len(s.x.task.row.Findings)]
 	if s.state == nil && s.x.task.row.Creates {
 		s.open()
 		return nil
 	}
-	s.x.findings = s.x.findings[:len(s.x.task.row.Findings)]
 	// Without a cut: a no that takes effect in a minute is a no.
 	s.snap = s.state.At(time.Time{}, time.Time{})
 	s.restricted = s.snap.Restricted()
@@ -136,6 +137,7 @@ func (s *sitting) open() {
 	}
 	s.assert()
 	s.record()
+	s.heed()
 	for i := range s.p.denials {
 		s.deny(&s.p.denials[i], true)
 	}

@@ -25,6 +25,8 @@ type task struct {
 	fresh     bool                 // the token was drawn for it just now: its stream does not exist
 	paper     bool                 // in a dry run: the person has no record yet
 	duplicate bool
+
+	suppressed bool // the person was erased
 }
 
 // result is what became of a row.
@@ -62,6 +64,9 @@ func (r *run) do(ctx context.Context, t *task) *result {
 	switch {
 	case t.row.LeftOut != "":
 		r.leaveOut(x)
+		return x
+	case t.suppressed:
+		x.did.kind = suppressed
 		return x
 	case len(t.row.Refusals) > 0:
 		for _, f := range t.row.Refusals {
@@ -135,6 +140,11 @@ func (r *run) attempt(ctx context.Context, x *result, p *plan, known memory) (ag
 	if s.state == nil && !t.row.Creates && !t.paper {
 		x.refuse("", ruleParentRefused)
 		return false, nil
+	}
+	if s.state == nil {
+		if err := s.lookForMarks(ctx); err != nil {
+			return false, err
+		}
 	}
 	s.command = r.command("row", hex.EncodeToString(t.own[:])+"\x00"+strconv.Itoa(int(s.version())))
 	if err := s.decide(ctx); err != nil {

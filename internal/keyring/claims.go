@@ -83,6 +83,15 @@ func (k *Keyring) ClaimCreation(ctx context.Context, principal domain.ID, comman
 	return claim, inserted == 0, nil
 }
 
+// CreationClaimed reports whether a command claimed a creation before.
+func (k *Keyring) CreationClaimed(ctx context.Context, principal domain.ID, command domain.Digest) (bool, error) {
+	c, err := k.findCreation(ctx, principal, command)
+	if err != nil {
+		return false, fmt.Errorf("looking for a creation: %w", err)
+	}
+	return c != nil, nil
+}
+
 // creationArgs are the columns of a new row of creations.
 func (k *Keyring) creationArgs(principal domain.ID, command domain.Digest, token domain.Token, body []byte) []any {
 	r := creationRow{principal: principal[:], command: command[:], body: body, token: string(token), at: k.opts.Now().UnixMicro()}

@@ -282,6 +282,7 @@ type FileKey struct {
 	File      domain.Digest
 	Mapping   domain.Digest
 	Catalogue uint64
+	Marks     uint64 // MarkCount.Changes: what may be created is another import's matter after that
 }
 
 // FileClaim is the import that a file belongs to.
@@ -291,14 +292,14 @@ type FileClaim struct {
 }
 
 func (k *Keyring) fileMAC(f *FileKey) []byte {
-	return k.fileMACOf(f.System, k.FileDigest(f.File), k.FileDigest(f.Mapping), f.Catalogue)
+	return k.fileMACOf(f.System, k.FileDigest(f.File), k.FileDigest(f.Mapping), f.Catalogue, f.Marks)
 }
 
 // fileMACOf is made of what an import's event records, so that the claim can be
 // made anew from the log.
-func (k *Keyring) fileMACOf(system domain.Name, file, mapping domain.Digest, catalogue uint64) []byte {
+func (k *Keyring) fileMACOf(system domain.Name, file, mapping domain.Digest, catalogue, marks uint64) []byte {
 	b := lp(lp(lp(lp(nil, "file"), system), file[:]), mapping[:])
-	m := hmacOf(&k.secrets.imports, lp64(b, catalogue))
+	m := hmacOf(&k.secrets.imports, lp64(lp64(b, catalogue), marks))
 	return m[:macSize]
 }
 

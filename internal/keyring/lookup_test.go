@@ -257,7 +257,7 @@ func TestFileClaims(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, FileClaim{Import: domain.ID{1}, Done: true}, claim)
-	for _, other := range []FileKey{{"csv", file.File, file.Mapping, 3}, {"dolibarr", domain.Digest{9}, file.Mapping, 3}, {"dolibarr", file.File, domain.Digest{9}, 3}, {"dolibarr", file.File, file.Mapping, 4}} {
+	for _, other := range []FileKey{{"csv", file.File, file.Mapping, 3, 0}, {"dolibarr", domain.Digest{9}, file.Mapping, 3, 0}, {"dolibarr", file.File, domain.Digest{9}, 3, 0}, {"dolibarr", file.File, file.Mapping, 4, 0}, {"dolibarr", file.File, file.Mapping, 3, 1}} {
 		_, existing, err = k.ClaimFile(ctx, other, domain.ID{5})
 		require.NoError(t, err)
 		require.False(t, existing)

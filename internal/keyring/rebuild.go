@@ -40,6 +40,7 @@ type RebuiltFile struct {
 	System        domain.Name
 	File, Mapping domain.Digest
 	Catalogue     uint64
+	Marks         uint64
 	Import        domain.ID
 	Done          bool
 }
@@ -106,7 +107,7 @@ func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
 		b.sources = append(b.sources, Reservation{Key: k.SourceKeyOf(s.System, s.Table, s.PrimaryKey), Token: s.Token})
 	}
 	if f := item.File; f != nil {
-		row := fileRow{mac: k.fileMACOf(f.System, f.File, f.Mapping, f.Catalogue), id: f.Import[:], done: f.Done}
+		row := fileRow{mac: k.fileMACOf(f.System, f.File, f.Mapping, f.Catalogue, f.Marks), id: f.Import[:], done: f.Done}
 		b.files = append(b.files, k.fileArgs(&row))
 	}
 }

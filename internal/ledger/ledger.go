@@ -109,6 +109,9 @@ type Outcome struct {
 	Recorded time.Time
 	FirstID  domain.ID // of the first event
 	Repeated bool      // the command was done before: this is its first outcome
+	// Suppressed: somebody with this address or number was erased; marketing is
+	// off when that person had objected to it. Only of registering.
+	Suppressed Suppressed
 }
 
 // Aggregate folds the streams of one kind.

@@ -75,7 +75,7 @@ func (b *indexing) file(rec *eventstore.Recorded) error {
 	switch e := d.Event.(type) {
 	case *importing.Started:
 		b.files = append(b.files, &keyring.RebuiltFile{
-			System: e.System, File: e.File, Mapping: e.Mapping, Catalogue: e.Catalogue, Import: e.Import,
+			System: e.System, File: e.File, Mapping: e.Mapping, Catalogue: e.Catalogue, Marks: e.Marks, Import: e.Import,
 		})
 	case *importing.Completed:
 		for _, f := range b.files {

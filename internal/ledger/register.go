@@ -9,13 +9,19 @@ import (
 
 // Register creates a person: the token is drawn and claimed for the command
 // before anything is appended, so that a repeated request finds the same
-// person, whatever crashed in between. req.Command must be set.
+// person, whatever crashed in between. req.Command must be set. Somebody who
+// was erased is not registered again by the key in the source that the erasure
+// left a mark of.
 func (l *Ledger) Register(ctx context.Context, req Request, env subject.Env, commands ...subject.Command) (domain.Token, Outcome, error) {
 	if req.Command.IsZero() {
 		return "", Outcome{}, &domain.Error{
 			Kind: domain.KindInvalid, Code: "idempotency.missing", Field: "Idempotency-Key",
 			Message: "creating a person needs an Idempotency-Key, so that a repeat does not create a second one",
 		}
+	}
+	commands, marked, err := l.suppressed(ctx, req, commands)
+	if err != nil {
+		return "", Outcome{}, err
 	}
 	token, err := domain.NewToken(l.rand)
 	if err != nil {
@@ -32,5 +38,6 @@ func (l *Ledger) Register(ctx context.Context, req Request, env subject.Env, com
 		return "", Outcome{}, err
 	}
 	out, err := l.On(ctx, req, claim.Token, env, commands...)
+	out.Suppressed = marked
 	return claim.Token, out, err
 }

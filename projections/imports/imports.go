@@ -51,6 +51,7 @@ var tablesTable = &projections.Table{
 		{Name: "updated", Type: projections.Int},
 		{Name: "unchanged", Type: projections.Int},
 		{Name: "refused", Type: projections.Int},
+		{Name: "suppressed", Type: projections.Int},
 		{Name: "field_values", Type: projections.Int},
 		{Name: "denials", Type: projections.Int},
 		{Name: "consents", Type: projections.Int},
@@ -113,7 +114,7 @@ func (View) Name() string { return Name }
 
 // Schema is what its files hold.
 func (View) Schema() projections.Schema {
-	return projections.Schema{Version: 1, Tables: []*projections.Table{
+	return projections.Schema{Version: 2, Tables: []*projections.Table{
 		importsTable, completedTable, tablesTable, rulesTable, refusalsTable, linksTable,
 	}}
 }
@@ -204,7 +205,7 @@ func addCompleted(tx projections.Tx, e *domain.Recorded, id domain.ID, tables []
 
 func addTable(tx projections.Tx, id domain.ID, i int, t *importing.Table) error {
 	err := tx.Add(tablesTable, id[:], int64(i), string(t.Name), int64(t.Read), int64(t.Created), int64(t.Updated),
-		int64(t.Unchanged), int64(t.Refused), int64(t.Values), int64(t.Denials), int64(t.Consents), int64(t.Conflicts), int64(t.Linked))
+		int64(t.Unchanged), int64(t.Refused), int64(t.Suppressed), int64(t.Values), int64(t.Denials), int64(t.Consents), int64(t.Conflicts), int64(t.Linked))
 	if err != nil {
 		return err
 	}

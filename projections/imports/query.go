@@ -39,7 +39,7 @@ type Import struct {
 	Completed time.Time           `json:"completed,omitzero"`
 	Position  eventstore.Position `json:"position"` // of its start
 	FileName  personal.Value      `json:"-"`        // sealed
-	Refused   uint64              `json:"refused"`  // rows listed as refused, conflicts not counted
+	Refused   uint64              `json:"refused"`  // rows listed as refused; conflicts and suppressed rows not counted
 	Conflicts uint64              `json:"conflicts"`
 	Links     uint64              `json:"links"`
 }
@@ -74,7 +74,7 @@ type Queries struct{ Source projections.Source }
 
 const selectImport = `SELECT i.import, system, format, file, mapping, bytes, catalogue, principal, started, i.position,
 	event, type, version, part, completed,
-	(SELECT count(*) FROM import_refusals r WHERE r.import = i.import AND conflict = 0),
+	(SELECT count(*) FROM import_refusals r WHERE r.import = i.import AND conflict = 0 AND rule <> 'suppressed'),
 	(SELECT count(*) FROM import_refusals r WHERE r.import = i.import AND conflict = 1),
 	(SELECT count(*) FROM import_links l WHERE l.import = i.import)
 	FROM imports i LEFT JOIN import_completions c ON c.import = i.import `
@@ -137,10 +137,10 @@ func scanImport(row projections.Row) (i Import, err error) {
 }
 
 func tablesOf(ctx context.Context, db projections.Querier, id domain.ID) (tables []importing.Table, err error) {
-	err = each(ctx, db, "SELECT name, read, created, updated, unchanged, refused, field_values, denials, consents, conflicts, linked"+
+	err = each(ctx, db, "SELECT name, read, created, updated, unchanged, refused, suppressed, field_values, denials, consents, conflicts, linked"+
 		" FROM import_tables WHERE import = ? ORDER BY seq", []any{id[:]}, func(row projections.Row) error {
 		var t importing.Table
-		err := row.Scan(&t.Name, &t.Read, &t.Created, &t.Updated, &t.Unchanged, &t.Refused, &t.Values,
+		err := row.Scan(&t.Name, &t.Read, &t.Created, &t.Updated, &t.Unchanged, &t.Refused, &t.Suppressed, &t.Values,
 			&t.Denials, &t.Consents, &t.Conflicts, &t.Linked)
 		tables = append(tables, t)
 		return err
