@@ -229,27 +229,35 @@ func TestAForgedCertificate(t *testing.T) {
 		change   func(c *certificate.Certificate)
 		byEvents bool // found also when the log's key signs it
 	}{
-		"a disclosure left out":   {func(c *certificate.Certificate) { c.Records[0].Disclosures = c.Records[0].Disclosures[1:] }, false},
-		"a recipient":             {func(c *certificate.Certificate) { c.Records[0].Disclosures[0].Recipient = "other" }, false},
-		"a count":                 {func(c *certificate.Certificate) { c.Records[0].Openings[0].Count = 1 }, false},
-		"a guarantee":             {func(c *certificate.Certificate) { c.Guarantee = "destroyed" }, true},
-		"the statement":           {func(c *certificate.Certificate) { c.Statement = "All is anonymous." }, true},
-		"a sink left out":         {func(c *certificate.Certificate) { c.Records[0].Sinks = c.Records[0].Sinks[:2] }, true},
-		"a group kept":            {func(c *certificate.Certificate) { c.Records[0].Kept = nil }, true},
-		"a group erased":          {func(c *certificate.Certificate) { c.Records[1].Erased = nil }, true},
-		"a rule":                  {func(c *certificate.Certificate) { c.Records[0].Kept[1].Article = "GDPR 17(3)(a)" }, true},
-		"a key":                   {func(c *certificate.Certificate) { c.Records[0].Keys = c.Records[0].Keys[:1] }, true},
-		"a date":                  {func(c *certificate.Certificate) { c.Records[0].DeadFrom = "2026-01-06T00:00:00.000000Z" }, true},
-		"a record left out":       {func(c *certificate.Certificate) { c.Records = c.Records[:1] }, true},
-		"a record twice":          {func(c *certificate.Certificate) { c.Records = append(c.Records, c.Records[1]) }, true},
-		"records exchanged":       {func(c *certificate.Certificate) { slices.Reverse(c.Records) }, true},
-		"another person":          {func(c *certificate.Certificate) { c.Records[0].Token = "sother1" }, true},
-		"another erasure":         {func(c *certificate.Certificate) { c.Erasure = "7f2d4a6e-2b1c-8d3e-9f40-51626f7a8b9d" }, true},
-		"an event left out":       {func(c *certificate.Certificate) { c.Records[0].Events = c.Records[0].Events[:3] }, true},
-		"not completed":           {func(c *certificate.Certificate) { c.Records[0].Events = c.Records[0].Events[:2] }, true},
-		"events exchanged":        {func(c *certificate.Certificate) { slices.Reverse(c.Records[0].Events) }, true},
-		"facts":                   {func(c *certificate.Certificate) { c.Records[0].Events[2].Facts = c.Records[0].Events[2].Facts + " " }, true},
-		"a proof of another":      {func(c *certificate.Certificate) { c.Records[0].Events[2].Proof = c.Records[1].Events[2].Proof }, true},
+		"a disclosure left out": {func(c *certificate.Certificate) { c.Records[0].Disclosures = c.Records[0].Disclosures[1:] }, false},
+		"a recipient":           {func(c *certificate.Certificate) { c.Records[0].Disclosures[0].Recipient = "other" }, false},
+		"a count":               {func(c *certificate.Certificate) { c.Records[0].Openings[0].Count = 1 }, false},
+		"a guarantee":           {func(c *certificate.Certificate) { c.Guarantee = "destroyed" }, true},
+		"the statement":         {func(c *certificate.Certificate) { c.Statement = "All is anonymous." }, true},
+		"a sink left out":       {func(c *certificate.Certificate) { c.Records[0].Sinks = c.Records[0].Sinks[:2] }, true},
+		"a group kept":          {func(c *certificate.Certificate) { c.Records[0].Kept = nil }, true},
+		"a group erased":        {func(c *certificate.Certificate) { c.Records[1].Erased = nil }, true},
+		"a rule":                {func(c *certificate.Certificate) { c.Records[0].Kept[1].Article = "GDPR 17(3)(a)" }, true},
+		"a key":                 {func(c *certificate.Certificate) { c.Records[0].Keys = c.Records[0].Keys[:1] }, true},
+		"a date":                {func(c *certificate.Certificate) { c.Records[0].DeadFrom = "2026-01-06T00:00:00.000000Z" }, true},
+		"a record left out":     {func(c *certificate.Certificate) { c.Records = c.Records[:1] }, true},
+		"a record twice":        {func(c *certificate.Certificate) { c.Records = append(c.Records, c.Records[1]) }, true},
+		"records exchanged":     {func(c *certificate.Certificate) { slices.Reverse(c.Records) }, true},
+		"another person":        {func(c *certificate.Certificate) { c.Records[0].Token = "sother1" }, true},
+		"another erasure":       {func(c *certificate.Certificate) { c.Erasure = "7f2d4a6e-2b1c-8d3e-9f40-51626f7a8b9d" }, true},
+		"an event left out":     {func(c *certificate.Certificate) { c.Records[0].Events = c.Records[0].Events[:3] }, true},
+		"not completed":         {func(c *certificate.Certificate) { c.Records[0].Events = c.Records[0].Events[:2] }, true},
+		"events exchanged":      {func(c *certificate.Certificate) { slices.Reverse(c.Records[0].Events) }, true},
+		"facts":                 {func(c *certificate.Certificate) { c.Records[0].Events[2].Facts = c.Records[0].Events[2].Facts + " " }, true},
+		"a proof of another":    {func(c *certificate.Certificate) { c.Records[0].Events[2].Proof = c.Records[1].Events[2].Proof }, true},
+		"an event made up":      {func(c *certificate.Certificate) { reprove(t, c, func(p *tlog.Proof) { p.Extra[40]++ }) }, true},
+		"a proof of another size": {func(c *certificate.Certificate) {
+			reprove(t, c, func(p *tlog.Proof) { p.Checkpoint = erased(t).checkpoint(91) })
+		}, true},
+		"a note of its own": {func(c *certificate.Certificate) {
+			other, _ := logKey(t, 2)
+			reprove(t, c, func(p *tlog.Proof) { p.Checkpoint = erased(t).checkpoint(erasureSize, signer, other) })
+		}, true},
 		"a tree of its own":       {func(c *certificate.Certificate) { c.Size++ }, true},
 		"a list of keys":          {func(c *certificate.Certificate) { c.LogKeys = strings.Replace(c.LogKeys, "from 0", "from 1", 1) }, true},
 		"no events":               {func(c *certificate.Certificate) { c.Records[0].Events = nil }, true},
@@ -270,6 +278,18 @@ func TestAForgedCertificate(t *testing.T) {
 			r = checkCertificate(t, signedBy(t, c, signer), nil, trusted(t))
 			require.Equal(t, forged.byEvents, r.Outcome == Found, "%v", r.Findings)
 		})
+	}
+}
+
+// reprove changes the proof of the first record's start.
+func reprove(t *testing.T, c *certificate.Certificate, change func(*tlog.Proof)) {
+	e := &c.Records[0].Events[1]
+	p, err := tlog.ParseProof([]byte(e.Proof))
+	require.NoError(t, err)
+	change(p)
+	e.Proof = string(p.Marshal())
+	if again, err := certificate.Make(c.Input()); err == nil { // what is derived of it is made anew as well
+		*c = *again
 	}
 }
 

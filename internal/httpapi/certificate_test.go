@@ -46,9 +46,16 @@ func (w *world) keysOf(token string) (env subject.Env) {
 // one person; the others go along with the first.
 func (w *world) erase(tokens ...string) {
 	w.t.Helper()
-	for i, token := range tokens {
+	for _, token := range tokens {
 		w.on(token, subject.Env{}, subject.EndBasis{Purpose: "service", Basis: domain.Contract})
-		order := subject.OrderErasure{Erasure: erasureID, Scope: subject.Scope{Everything: true}}
+	}
+	w.eraseAs(erasureID, tokens...)
+}
+
+func (w *world) eraseAs(id domain.ID, tokens ...string) {
+	w.t.Helper()
+	for i, token := range tokens {
+		order := subject.OrderErasure{Erasure: id, Scope: subject.Scope{Everything: true}}
 		for _, other := range tokens[1:] {
 			if i == 0 {
 				order.Linked = append(order.Linked, domain.Token(other))
@@ -59,11 +66,11 @@ func (w *world) erase(tokens ...string) {
 		w.on(token, subject.Env{}, order)
 	}
 	for _, token := range tokens {
-		w.on(token, w.keysOf(token), subject.StartErasure{Erasure: erasureID})
+		w.on(token, w.keysOf(token), subject.StartErasure{Erasure: id})
 	}
 	for _, token := range tokens {
 		w.complete(token, subject.ErasureCompleted{
-			Erasure: erasureID, Sinks: []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.Destroyed, Position: 7, At: time.Now()}},
+			Erasure: id, Sinks: []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.Destroyed, Position: 7, At: time.Now()}},
 			DeadFrom: time.Date(2030, 1, 31, 0, 0, 0, 0, time.UTC), Marks: 1,
 		})
 	}
@@ -235,6 +242,42 @@ func TestDisclosuresAreThoseOfWhatWasErased(t *testing.T) {
 	unmarshalled(t, first.body, &a)
 	unmarshalled(t, again.body, &b)
 	require.Equal(t, a.Records[0].Disclosures, b.Records[0].Disclosures)
+
+	// What the second erasure destroys was handed over after the first.
+	w.on(token, subject.Env{}, subject.NoteDisclosure{Recipient: "mailer", Purpose: "newsletter", Version: 1, Fields: []domain.Name{"email"}, Access: domain.ID{10}})
+	second := domain.ID{0x7f, 6: 0x8d, 8: 0x9f, 15: 2}
+	w.eraseAs(second, token)
+	w.on(token, subject.Env{}, subject.NoteDisclosure{Recipient: "mailer", Purpose: "newsletter", Version: 1, Fields: []domain.Name{"email"}, Access: domain.ID{11}})
+	unmarshalled(t, w.certificate(token, "latest").is(200).body, &b)
+	require.Equal(t, second.String(), b.Erasure)
+	require.Len(t, b.Records[0].Disclosures, 1)
+	require.NotEqual(t, a.Records[0].Disclosures[0].Event, b.Records[0].Disclosures[0].Event)
+	var c certificate.Certificate
+	unmarshalled(t, w.certificate(token, erasureID.String()).is(200).body, &c)
+	require.Equal(t, a.Records[0].Disclosures, c.Records[0].Disclosures)
+}
+
+// Of a group that goes on, what is handed over after the erasure is of what stays.
+func TestDisclosuresEndWithTheErasure(t *testing.T) {
+	w := newWorld(t)
+	w.declare()
+	token := w.served("ada@example.com")
+	w.newsletter(token, "give", "2024-05-01T10:00:00Z")
+	disclose := func() string {
+		t.Helper()
+		return w.do("GET", "/v1/subjects/"+token+"?purpose=newsletter&channel=email&recipient=mailer", nil).is(200).text("access")
+	}
+	before := disclose()
+	w.do("PATCH", "/v1/subjects/"+token, m{"rectify": []m{{"field": "email", "value": "ada@new.example"}}}).is(200)
+	w.on(token, subject.Env{}, subject.OrderErasure{Erasure: erasureID, Cause: subject.OnRectification, Scope: subject.Scope{Superseded: []domain.Name{"contact"}}})
+	w.on(token, w.keysOf(token), subject.StartErasure{Erasure: erasureID})
+	w.complete(token, subject.ErasureCompleted{Erasure: erasureID, Sinks: []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.Destroyed, At: time.Now()}}})
+	disclose()
+	var c certificate.Certificate
+	unmarshalled(t, w.certificate(token, "latest").is(200).body, &c)
+	require.Equal(t, certificate.Superseded, c.Records[0].Erased[0].Extent)
+	require.Len(t, c.Records[0].Disclosures, 1)
+	require.Equal(t, before, c.Records[0].Disclosures[0].Event)
 }
 
 // The letter says what stays and how to complain, and nothing that would tie
