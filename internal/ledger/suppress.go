@@ -32,13 +32,13 @@ func (l *Ledger) suppressed(ctx context.Context, req Request, commands []subject
 	var of []keyring.Identifier
 	var from subject.Source
 	for _, c := range commands {
-		switch c := c.(type) {
-		case subject.Register:
-			if row, ok := c.Row.Reveal(); ok && c.Source.System != "" {
+		if c, ok := c.(subject.Register); ok && c.Source.System != "" {
+			if row, ok := c.Row.Reveal(); ok {
 				from = c.Source
 				of = append(of, keyring.Identifier{Source: l.keys.SourceKeyOf(c.Source.System, c.Source.Table, row)})
 			}
-		case subject.RecordFields:
+		}
+		if c, ok := c.(subject.RecordFields); ok {
 			of = append(of, contacts(cat, c.Items)...)
 		}
 	}
