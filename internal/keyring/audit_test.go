@@ -119,6 +119,7 @@ func TestFences(t *testing.T) {
 // TestCheckFindsWhatNoMACTells: what reads the same but is not found, tables
 // that are not what they were, and files that are not what is open.
 func TestCheckFindsWhatNoMACTells(t *testing.T) {
+	t.Parallel()
 	type damage struct{ where, sql string }
 	for name, d := range map[string]struct {
 		file   string

@@ -62,6 +62,7 @@ func TestRestoredKeysAreDestroyedAgain(t *testing.T) {
 }
 
 func TestWithoutItsJournalARestoredKeyStoreIsRefused(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(t *testing.T, r *restored){
 		"missing": func(t *testing.T, r *restored) { require.NoError(t, os.Remove(r.journal())) },
 		"shorter": func(t *testing.T, r *restored) { require.NoError(t, os.Truncate(r.journal(), int64(journalHeader)+20)) },
@@ -172,6 +173,7 @@ func TestJournalOfAKeyStoreThatHadNone(t *testing.T) {
 
 // TestCheckFindsADamagedJournal while the program runs.
 func TestCheckFindsADamagedJournal(t *testing.T) {
+	t.Parallel()
 	o := options(t)
 	k := open(t, o)
 	for i := range 3 {

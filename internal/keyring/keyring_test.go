@@ -237,6 +237,7 @@ func TestFencedIsReadAgainOnceAnythingWasErased(t *testing.T) {
 }
 
 func TestIntegrityOfRows(t *testing.T) {
+	t.Parallel()
 	for name, damage := range map[string]struct{ table, sql string }{
 		"key lost":      {"keys", "DELETE FROM keys WHERE owner = 'subject-s2'"},
 		"key changed":   {"keys", "UPDATE keys SET fenced = 1 WHERE owner = 'subject-s2'"},

@@ -38,6 +38,7 @@ const childDir = "LETHE_KEYRING_KILL_DIR"
 // keys are erased and have left their marks, claims keep their token, and
 // every row adds up. LETHE_KILL_ROUNDS sets how often.
 func TestKilledAtRandom(t *testing.T) {
+	t.Parallel()
 	rounds := 3
 	if s := os.Getenv("LETHE_KILL_ROUNDS"); s != "" {
 		var err error

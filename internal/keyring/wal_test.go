@@ -21,6 +21,7 @@ import (
 // With the erasure journal, which is written before the key store, what was
 // destroyed is erased after every cut.
 func TestReopeningAfterEveryWALPrefix(t *testing.T) {
+	t.Parallel()
 	o := options(t)
 	o.JournalDir, o.HeadDir = "", ""
 	seen := reopenAfterEveryWALPrefix(t, o)
