@@ -1,6 +1,7 @@
 package segment_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -312,4 +313,28 @@ func BenchmarkStreamRead(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "streams/s")
 	})
+}
+
+// BenchmarkDrop replaces a segment of 64 MiB in which one part of a hundred goes.
+func BenchmarkDrop(b *testing.B) {
+	s := openBench(b)
+	for n := 0; len(s.Sections()) < 2; n += 100 {
+		events := make([]eventstore.Event, 100)
+		for i := range events {
+			events[i] = benchEvent(uint64(n + i))
+		}
+		_, err := s.Append(b.Context(), benchStream(n/100%benchStreams), eventstore.Any(), events)
+		require.NoError(b, err)
+	}
+	b.SetBytes(s.Sections()[0].Bytes)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		_, err := s.Drop(b.Context(), s.Sections()[0], eventstore.DropOrder{
+			ID:     eventstore.DropID{1},
+			Pick:   func(*eventstore.Recorded, int) (int, bool) { n++; return 0, n%100 == 0 },
+			Record: func(context.Context, eventstore.Drop) error { return nil },
+		})
+		require.NoError(b, err)
+	}
 }

@@ -43,6 +43,15 @@ func (a *App) dropDaily(ctx context.Context) {
 	if a.Config.Erasure.DropAfter == 0 {
 		return
 	}
+	daily(ctx, func() {
+		_, err := a.Drops.Run(ctx, dropping.Request{By: System})
+		if err != nil && ctx.Err() == nil && !errors.Is(err, dropping.ErrBusy) { // busy: somebody does it by hand
+			a.Log.ErrorContext(ctx, "dropping erased values failed: it is tried again tomorrow", "error", err)
+		}
+	})
+}
+
+func daily(ctx context.Context, do func()) {
 	timer := time.NewTimer(firstDrop)
 	defer timer.Stop()
 	for {
@@ -51,14 +60,7 @@ func (a *App) dropDaily(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		_, err := a.Drops.Run(ctx, dropping.Request{By: System})
-		switch {
-		case ctx.Err() != nil:
-			return
-		case errors.Is(err, dropping.ErrBusy): // somebody does it by hand
-		case err != nil:
-			a.Log.ErrorContext(ctx, "dropping erased values failed: it is tried again tomorrow", "error", err)
-		}
+		do()
 		timer.Reset(dropEvery)
 	}
 }

@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"syscall"
@@ -10,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/stretchr/testify/require"
 
+	"lethe/eventstore"
 	"lethe/eventstore/storetest"
 	"lethe/internal/durable"
 	ours "lethe/internal/tlog"
@@ -399,5 +402,34 @@ func TestOnlyFilesOfABackupAreNamed(t *testing.T) {
 			require.True(t, legalPath(kind, name), name)
 			require.False(t, legalPath(map[Kind]Kind{Ledger: Keys, Keys: Ledger}[kind], name), name)
 		}
+	}
+}
+
+// A file of the log that was replaced, since erased values were dropped from
+// it, is one more file: a backup of before holds the old one, one of after the
+// new one, and both are whole.
+func TestABackupAfterValuesWereDropped(t *testing.T) {
+	w := newWorld(t, vfs.NewMem())
+	w.append(200)
+	before := storetest.All(t, w.log, 0)
+	first := w.create(nil)
+	_, err := w.log.Drop(t.Context(), w.log.Sections()[0], eventstore.DropOrder{
+		ID: eventstore.DropID{1}, Pick: storetest.Every(2), Record: func(context.Context, eventstore.Drop) error { return nil },
+	})
+	require.NoError(t, err)
+	after := storetest.All(t, w.log, 0)
+	second := w.create(nil)
+	require.Less(t, second[0].Copied, first[0].Copied, "the other files are linked")
+	for i, want := range [][]*eventstore.Recorded{before, after} {
+		made := [][]Made{first, second}[i]
+		require.EqualValues(t, 200, clean(t, w.fs, made[0].Dir).Sealed, "the hashes are those that were sealed")
+		data := fmt.Sprintf("back-%d/data", i)
+		_, err := Restore(t.Context(), RestoreOptions{FS: w.fs, LedgerFrom: made[0].Dir, Data: data})
+		require.NoError(t, err)
+		require.Equal(t, want, events(t, w.fs, data+"/log"))
+		names, err := w.fs.List(data + "/log")
+		require.NoError(t, err)
+		require.Contains(t, names, fmt.Sprintf("00000001.%03d.seg", i))
+		require.NotContains(t, names, fmt.Sprintf("00000001.%03d.seg", 1-i))
 	}
 }

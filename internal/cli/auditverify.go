@@ -27,7 +27,7 @@ func (auditVerifyCmd) Help() string {
 	return `Reads everything that the ledger has and compares it, while the ledger goes on:
 
     opening      what opening the data directory survived and made good
-    log          every segment, every event's leaf against tiles and entries, every tile above them, the index of leaves
+    log          every segment, every event's leaf against tiles and entries, every tile above them, the index of leaves; what was dropped is named by an event
     checkpoints  the tree's root at every checkpoint that is known, who signed it, the witnesses' quorum
     store        the store's index and small files
     events       every event decodes, and the key of every sealed value is there or was destroyed on purpose

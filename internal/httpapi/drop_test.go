@@ -164,19 +164,35 @@ func TestDroppingChangesNoAnswer(t *testing.T) {
 	w := newWorld(t, withDrops(&job))
 	w.declare()
 	var tokens []string
+	var born string
 	for n := range 100 {
+		if n == 8 { // somebody with values of two groups in one event
+			in := registration("p8@example.com")
+			in["records"] = []m{{"purpose": "service", "values": []m{
+				{"field": "email", "value": "p8@example.com"}, {"field": "name", "value": "Ada Lovelace"}, {"field": "birth-date", "value": "1815-12-10"},
+			}}}
+			born = w.do("POST", "/v1/subjects", in, w.fresh()).is(201).text("token")
+			w.do("POST", "/v1/subjects/"+born+"/basis", m{"purpose": "service", "basis": "contract", "reference": "K-8"}).is(200)
+			tokens = append(tokens, born)
+			continue
+		}
 		tokens = append(tokens, w.person(fmt.Sprintf("p%d@example.com", n)))
 	}
 	require.Greater(t, len(w.app.Store.Sections()), 2)
 	gone, partly, stay := tokens[:8], tokens[40:44], tokens[95:97]
+	require.Equal(t, born, tokens[8])
 	for _, token := range partly { // a value that is superseded, under the same key
 		w.do("PATCH", "/v1/subjects/"+token, m{"rectify": []m{{"field": "email", "value": "new@example.com"}}}).is(200)
 	}
 	w.forget(m{"everything": true}, gone...)
 	w.forget(m{"superseded": []string{"contact"}, "cause": "rectification"}, partly...)
+	w.forget(m{"groups": []string{"contact"}, "ground": "unlawful"}, born)
 	w.sealed()
+	ask := m{"purpose": "service", "disclose": []string{"birth-date"}}
+	opened := func() *bundle.Report { return w.verified(w.bundle(born, ask).is(200).body, bundle.Trust{}) }
+	require.Equal(t, 1, opened().Disclosed)
 	checkpoint := string(w.anyone("GET", "/checkpoint", nil).is(200).body)
-	bodies := w.ciphertexts(gone, "contact", "identity")
+	bodies := append(w.ciphertexts(gone, "contact"), w.ciphertexts([]string{born}, "contact")...)
 	require.NotEmpty(t, bodies)
 	require.NotEmpty(t, heldIn(t, w.dir, bodies))
 	asked := append(append(append([]string{}, gone...), partly...), stay...)
@@ -187,7 +203,7 @@ func TestDroppingChangesNoAnswer(t *testing.T) {
 	lines := w.dropped(m{"older_than": "P90D"})
 	report := lines[len(lines)-1].Report
 	require.NotNil(t, report)
-	require.Positive(t, report.Values)
+	require.GreaterOrEqual(t, report.Values, uint64(2*len(gone)+2*len(partly)+2))
 	require.Empty(t, heldIn(t, w.dir, bodies), "their bytes are in no file")
 	events := dropEvents(t, w)
 	require.Len(t, events, report.Replaced)
@@ -202,6 +218,7 @@ func TestDroppingChangesNoAnswer(t *testing.T) {
 	for _, token := range asked {
 		w.verified(w.bundle(token, nil).is(200).body, bundle.Trust{})
 	}
+	require.Equal(t, 1, opened().Disclosed, "a value beside those that are gone is proven as before")
 	w.sealed()
 	res := w.audited(nil)
 	require.Empty(t, res[len(res)-1].Result.Findings)
