@@ -256,11 +256,13 @@ func (c *canaries) requests(l *live, person string) {
 	l.do(strings.ToUpper("kanarie"), "/v1/status", "").refused()
 }
 
+// mapping is of the files of imports.
+const mapping = "version: 1\nsystem: shop\ntable: people\nkey: [no]\npurpose: customer.service\nacquired: from_person\nfields:\n" +
+	"  - {column: name, field: name.full, class: provided}\n  - {column: born, field: birth.date, class: provided, date: YYYY-MM-DD}\n" +
+	"  - {column: mail, field: email, class: provided}\n"
+
 // imports: the file, its name, its rows good and bad, and the mapping.
 func (c *canaries) imports(l *live) {
-	mapping := "version: 1\nsystem: shop\ntable: people\nkey: [no]\npurpose: customer.service\nacquired: from_person\nfields:\n" +
-		"  - {column: name, field: name.full, class: provided}\n  - {column: born, field: birth.date, class: provided, date: YYYY-MM-DD}\n" +
-		"  - {column: mail, field: email, class: provided}\n"
 	file := "no,name,born,mail\n" +
 		c.next("row key") + "," + c.next("imported") + ",1970-01-01," + c.next("imported mail") + "@leak.example\n" +
 		"2," + c.next("refused name") + "," + c.next("refused date") + ",x\n" +
@@ -328,9 +330,21 @@ func (c *canaries) erasures(l *live) {
 	first := l.do("POST", at+"/erasure", fmt.Sprintf(`{"groups": ["contact"], "grace": "P7D", "reason": %q}`, c.next("erasure reason"))).ok()
 	l.do("POST", at+"/erasure/"+first.get("erasure")+"/cancel", fmt.Sprintf(`{"reason": %q}`, c.next("cancel reason"))).ok()
 	l.do("POST", at+"/erasure", fmt.Sprintf(`{"groups": [%q]}`, c.next("no group"))).refused()
-	l.erase(fmt.Sprintf(`{"everything": true, "reason": %q}`, c.next("everything")), token)
+	row, mail := c.next("erased row"), c.next("erased mail")+"@leak.example"
+	l.upload(mapping, "x.csv", "no,name,born,mail\n"+row+","+c.next("erased name")+",1970-01-01,"+mail+"\n")
+	answered := l.seen
+	l.seen = func(int, string) {} // the door opens values
+	imported := l.lookup(mail)
+	l.seen = answered
+	require.Len(l.t, imported, 1)
+	l.erase(fmt.Sprintf(`{"everything": true, "reason": %q}`, c.next("everything")), token, imported[0])
 	l.do("PATCH", at, fmt.Sprintf(`{"purpose": "customer.service", "record": [{"field": "note", "value": %q}]}`, c.next("too late"))).refused()
 	l.documents(token)
+	source := fmt.Sprintf(`"source": {"system": "shop", "table": "people", "row": %q}`, row)
+	marks := l.do("POST", "/v1/suppression/search", fmt.Sprintf(`{%s, "email": %q, "phone": %q}`, source, mail, c.next("marked"))).ok()
+	require.Contains(l.t, marks.body, `"by":"source"`)
+	l.do("POST", "/v1/suppression/search", fmt.Sprintf(`{"source": {"system": %q}}`, c.next("no system"))).refused()
+	l.do("POST", "/v1/suppression/lift", fmt.Sprintf(`{%s, "reason": %q}`, source, c.next("lifted"))).ok()
 	l.do("POST", at+"/lifecycle", fmt.Sprintf(`{"reason": %q}`, c.next("back again"))).ok()
 	l.do("PATCH", at, fmt.Sprintf(`{"purpose": "customer.service", "record": [{"field": "note", "value": %q}]}`, c.next("new note"))).ok()
 }
