@@ -20,6 +20,7 @@ package rootkey
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ type Options struct {
 	// only its owner may read; "": the file has none.
 	PassphraseFile string
 
-	Rand io.Reader                        // for what is made
+	Rand io.Reader                        // default: crypto/rand
 	Env  func(name string) (string, bool) // default: os.LookupEnv
 	HTTP *http.Client                     // default: one that gives up after 30 s and follows nobody
 
@@ -79,6 +80,9 @@ type Options struct {
 }
 
 func (o *Options) setDefaults() {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
 	if o.Env == nil {
 		o.Env = os.LookupEnv
 	}

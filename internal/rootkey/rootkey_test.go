@@ -74,7 +74,7 @@ func TestVaultStandIn(t *testing.T) {
 		o := rootkey.Options{Env: environment(map[string]string{"VAULT_ADDR": server.URL, "VAULT_TOKEN": token})}
 		return rootkeytest.Subject{
 			Open: opener("hashivault://lethe", o), Other: opener("hashivault://other?engine=transit", o), Secrets: []string{token},
-			Rotate: func() { v.Rotate("lethe") }, Delete: func() { v.Delete("lethe") },
+			Rotate: func() { v.Rotate("lethe") }, Delete: func() { v.Take("lethe") },
 			Deny: func() { v.Token = "another" }, Away: func() { v.Seal(true) },
 		}
 	})

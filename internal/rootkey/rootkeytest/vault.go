@@ -59,11 +59,23 @@ func (v *Vault) MinDecryption(name string, version int) {
 	v.keys[name].minDecrypt = version
 }
 
-// Delete takes a key away.
-func (v *Vault) Delete(name string) {
+// Kept is a key that was taken away and can come back.
+type Kept struct{ key *transitKey }
+
+// Take takes a key away.
+func (v *Vault) Take(name string) Kept {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	k := Kept{v.keys[name]}
 	delete(v.keys, name)
+	return k
+}
+
+// Put brings it back.
+func (v *Vault) Put(name string, k Kept) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys[name] = k.key
 }
 
 // Seal makes Vault answer that it is sealed, or not any more.
