@@ -141,13 +141,14 @@ func keyState(c keyring.Copy) backup.KeyState {
 	return k
 }
 
-// dead tells since when a backup of keys cannot be opened any more.
+// dead tells since when, or from when, a backup of keys cannot be opened any more.
 func dead(of config.Storage, m *backup.Manifest) (since time.Time) {
 	c := keyring.Copy{Store: m.Keys.Store}
 	for _, e := range m.Keys.Epochs {
 		c.Epochs = append(c.Epochs, keyring.CopyEpoch(e))
 	}
-	since, _ = keyring.CopyDead(c, 0, of.Resolved().Epochs)
+	at := of.Resolved()
+	since, _ = keyring.CopyDead(c, at.PurgeAfter, append([]string{at.Epochs}, at.EpochReplicas...)...)
 	return since
 }
 
