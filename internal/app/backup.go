@@ -9,9 +9,11 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"lethe/eventstore"
 	"lethe/internal/backup"
 	"lethe/internal/config"
 	"lethe/internal/keyring"
+	"lethe/internal/part"
 )
 
 // sealSoon is how long a backup waits for what it copies to be sealed.
@@ -141,14 +143,50 @@ func keyState(c keyring.Copy) backup.KeyState {
 	return k
 }
 
-// dead tells since when a backup of keys cannot be opened any more.
+// dead tells since when, or from when, a backup of keys cannot be opened any more.
 func dead(of config.Storage, m *backup.Manifest) (since time.Time) {
 	c := keyring.Copy{Store: m.Keys.Store}
 	for _, e := range m.Keys.Epochs {
 		c.Epochs = append(c.Epochs, keyring.CopyEpoch(e))
 	}
-	since, _ = keyring.CopyDead(c, 0, of.Resolved().Epochs)
+	at := of.Resolved()
+	since, _ = keyring.CopyDead(c, at.PurgeAfter, append([]string{at.Epochs}, at.EpochReplicas...)...)
 	return since
+}
+
+// WithoutKey counts the values that were sealed in events after a position and
+// whose key is neither there nor fenced, as after keys were restored that are
+// older than the log.
+func (a *App) WithoutKey(ctx context.Context, after eventstore.Position) (values int, err error) {
+	var keys []keyring.KeyInfo
+	ask := func() error {
+		states, err := a.Keys.KeyStates(ctx, keys)
+		for _, s := range states {
+			if s == keyring.KeyLost {
+				values++
+			}
+		}
+		keys = keys[:0]
+		return err
+	}
+	for rec, err := range a.Store.ReadAll(ctx, after) {
+		if err != nil {
+			return 0, fmt.Errorf("looking for values without a key: %w", err)
+		}
+		for _, p := range rec.Sealed {
+			h, err := part.Parse(p)
+			if err != nil {
+				continue // the audit says so
+			}
+			keys = append(keys, keyring.KeyOf(&h))
+		}
+		if len(keys) >= manyErasures {
+			if err := ask(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return values, ask()
 }
 
 // VerifyBackup verifies a backup.

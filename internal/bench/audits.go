@@ -20,10 +20,8 @@ import (
 // same bytes, and the verification of everything.
 func (b *bench) audits(ctx context.Context) error {
 	b.tell("audit verify")
-	for _, v := range b.app.Views.Status() {
-		if err := b.app.Views.WaitFor(ctx, v.Name, b.app.Store.Stats().Head); err != nil {
-			return fmt.Errorf("waiting for the view %s: %w", v.Name, err)
-		}
+	if err := caughtUp(ctx, b.app); err != nil {
+		return err
 	}
 	if err := b.app.Seal.WaitFor(ctx, b.app.Store.Stats().Head); err != nil {
 		return err

@@ -43,7 +43,7 @@ type Options struct {
 
 // Parts are the names that Options.Only takes, in order.
 func Parts() []string {
-	return []string{"append", "import", "http", "read", "rebuild", "proof", "audit", "erase", "rotate"}
+	return []string{"append", "import", "http", "read", "rebuild", "proof", "audit", "erase", "rotate", "restore"}
 }
 
 // bench is a run under way.
@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) (_ Report, err error) {
 		name string
 		run  func(context.Context) error
 	}{
-		{"append", b.appends}, {"import", b.imports}, {"http", b.http}, {"read", b.reads}, {"rebuild", b.rebuilds}, {"proof", b.proofs}, {"audit", b.audits}, {"erase", b.erasures}, {"rotate", b.rotations},
+		{"append", b.appends}, {"import", b.imports}, {"http", b.http}, {"read", b.reads}, {"rebuild", b.rebuilds}, {"proof", b.proofs}, {"audit", b.audits}, {"erase", b.erasures}, {"rotate", b.rotations}, {"restore", b.restores},
 	} {
 		if !b.wanted(part.name) {
 			continue

@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -54,21 +51,7 @@ func (c *backupCreateCmd) Run(ctx context.Context, s *shell) error {
 		return &usageError{err: err}
 	}
 	s.backups = c.Backup
-	api, err := s.api(ctx)
-	if err != nil {
-		return err
-	}
-	q := call{method: http.MethodPost, path: []string{"backups"}}
-	res, err := api.send(ctx, q, nil)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode >= http.StatusBadRequest {
-		_, err := read(res)
-		return err
-	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
-	made, err := s.followBackup(res.Body)
+	made, err := s.backUp(ctx)
 	if s.root.JSON {
 		if err == nil {
 			err = s.json(items[httpapi.Made]{Items: made})
@@ -86,39 +69,29 @@ func (c *backupCreateCmd) Run(ctx context.Context, s *shell) error {
 	return err
 }
 
-// backupLine is one line of the answer.
-type backupLine struct {
-	httpapi.BackupLine
-	Problem *problem `json:"problem"`
-}
-
-func (s *shell) followBackup(body io.Reader) (made []httpapi.Made, err error) {
+// backUp asks for a backup and gives what was made, also when it failed.
+func (s *shell) backUp(ctx context.Context) (made []httpapi.Made, err error) {
+	res, err := s.stream(ctx, call{method: http.MethodPost, path: []string{"backups"}})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Close() //nolint:errcheck // read to its end
 	bars := newProgress(s.process.Stderr)
 	defer func() { bars.end(err == nil) }()
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
+	ended, err := eachLine(res, func(at httpapi.BackupLine) bool {
+		if at.Of != "" {
+			bars.set("copying the "+string(at.Of), at.Bytes, at.Total)
 		}
-		var at backupLine
-		if err := json.Unmarshal(lines.Bytes(), &at); err != nil {
-			return nil, fmt.Errorf("reading the server's answer: %w", err)
+		made = append(made, at.Made...)
+		return at.Ended
+	})
+	if err == nil && !ended {
+		err = &domain.Error{
+			Kind: domain.KindUnavailable, Code: "backup.interrupted",
+			Message: "the server stopped before the backup was done: what was not complete is not listed; ask again",
 		}
-		switch {
-		case at.Problem != nil:
-			return at.Made, at.Problem
-		case at.Of == "":
-			return at.Made, nil
-		}
-		bars.set("copying the "+string(at.Of), at.Done, at.Total)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading the server's answer: %w", err)
-	}
-	return nil, &domain.Error{
-		Kind: domain.KindUnavailable, Code: "backup.interrupted",
-		Message: "the server stopped before the backup was done: what was not complete is not listed; ask again",
-	}
+	return made, err
 }
 
 type backupListCmd struct {
@@ -166,7 +139,10 @@ func backupLines(p *page, all []httpapi.Backup) {
 			continue
 		}
 		state := ""
-		if !b.Dead.IsZero() {
+		switch {
+		case b.Dead.After(time.Now()):
+			state = "dead from " + stamp(b.Dead)
+		case !b.Dead.IsZero():
 			state = "dead since " + stamp(b.Dead)
 		}
 		p.row(b.Name, string(b.Of), stamp(b.Taken), count(b.Events), count(b.Bytes), b.KeyStore, count(b.Fences), state)

@@ -22,7 +22,7 @@ type benchCmd struct {
 	Imported int           `name:"imported" default:"20000" help:"People of the imported CRM, about three events each; 320000 make a million."`
 	Each     time.Duration `name:"each" default:"3s" help:"How long each timed figure runs."`
 	Clients  int           `name:"clients" default:"64" help:"The many of one and many clients."`
-	Only     []string      `name:"only" placeholder:"PART" help:"Parts to run: append, import, http, read, rebuild; all when left out."`
+	Only     []string      `name:"only" placeholder:"PART" help:"Parts to run: append, import, http, read, rebuild, proof, audit, erase, restore; all when left out."`
 	Profile  string        `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile, for go tool pprof."`
 }
 

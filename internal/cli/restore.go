@@ -80,6 +80,7 @@ type restored struct {
 	Opened   bool             `json:"opened"` // the ledger was opened, and so brought up to date
 	Origin   string           `json:"origin,omitempty"`
 	Lost     uint64           `json:"lost_range,omitempty"`
+	Unkeyed  int              `json:"values_without_key,omitempty"` // sealed after the keys were backed up, under keys that were made since
 	Reports  []string         `json:"reports,omitempty"`
 }
 
@@ -99,6 +100,14 @@ func (c *restoreRunCmd) open(ctx context.Context, s *shell, r *restored) error {
 	if err != nil {
 		return err
 	}
+	for _, b := range r.Restored {
+		if b.Of != backup.Keys {
+			continue
+		}
+		if r.Unkeyed, err = a.WithoutKey(ctx, b.Position); err != nil {
+			return err
+		}
+	}
 	r.Opened, r.Origin, r.Lost, r.Reports = true, a.Seal.Origin(), ops.LostRange(a.Ledger.Now()), a.Reports()
 	return nil
 }
@@ -112,6 +121,13 @@ func restoredLines(p *page, r restored) {
 		return
 	}
 	p.line("Opened as %s.", r.Origin)
+	if r.Unkeyed > 0 {
+		p.line("%s values were sealed after these keys were backed up, under keys that are lost: they cannot be read, and do not count as erased. "+
+			"lethe audit verify names them.", count(r.Unkeyed))
+	}
+	if r.Lost > 0 {
+		p.line("The log has a new key that signs it: back up the keys now.")
+	}
 	if r.Lost > 0 {
 		p.line("Purposes based on consent are off until an officer accepts what is lost: lethe restore accept %d", r.Lost)
 	}

@@ -80,11 +80,11 @@ type BackupBody struct {
 
 // BackupLine is one line of the answer to making a backup.
 type BackupLine struct {
-	Of      backup.Kind `json:"of,omitzero" doc:"What is being copied"`
-	Done    int64       `json:"bytes,omitzero"`
-	Total   int64       `json:"total,omitzero"`
-	Made    []Made      `json:"made,omitempty" doc:"In the last line"`
-	Problem *Problem    `json:"problem,omitempty" doc:"In the last line, when it failed"`
+	Of    backup.Kind `json:"of,omitzero" doc:"What is being copied"`
+	Bytes int64       `json:"bytes,omitzero" doc:"Copied so far"`
+	Total int64       `json:"total,omitzero" doc:"To copy"`
+	Made  []Made      `json:"made,omitempty" doc:"What is complete; at the end"`
+	Ended bool        `json:"done,omitzero" doc:"Everything asked for was made"`
 }
 
 // Made is a backup that was made.
@@ -101,7 +101,7 @@ func (s *API) backupRoutes() {
 		method: http.MethodPost, path: "/backups", tag: tagOperations, summary: "Make backup", action: auth.MakeBackup, long: true, bodyOptional: true,
 		about: "Backs up the ledger and then its keys, each to the place that the server was started with (`--ledger-to`, `--keys-to`), while " +
 			"requests go on. Segments that the last backup has are linked to it. An event says that it was made. " +
-			"The answer is a line of JSON for each step; the last has what was made, or a problem. One runs at a time.",
+			"The answer is a line of JSON for each step; what was made comes at the end, then done, or a problem. One runs at a time.",
 	}, s.makeBackup)
 	s.documentStream("/backups", http.MethodPost, "application/x-ndjson")
 	op := operationAt(s.api.OpenAPI().Paths[prefix+"/backups"], http.MethodPost)
@@ -136,7 +136,7 @@ func (s *API) makeBackup(_ context.Context, c *call, in *struct{ Body body[Backu
 		made, err := s.Backups.Create(ctx, ledger, keys, func(of backup.Kind, done, total int64) {
 			if now := s.Now(); now.Sub(last) > time.Second/2 {
 				last = now
-				_ = out.line(BackupLine{Of: of, Done: done, Total: total}) // it goes on without its caller's interest
+				_ = out.line(BackupLine{Of: of, Bytes: done, Total: total}) // it goes on without its caller's interest
 			}
 		})
 		lines := make([]Made, len(made))
@@ -146,11 +146,10 @@ func (s *API) makeBackup(_ context.Context, c *call, in *struct{ Body body[Backu
 				err = rerr
 			}
 		}
+		_ = out.line(BackupLine{Made: lines, Ended: err == nil})
 		if err != nil {
-			_ = out.line(BackupLine{Made: lines, Problem: problem(c, backupProblem(err))})
-			return
+			out.problem(problem(c, backupProblem(err)))
 		}
-		_ = out.line(BackupLine{Made: lines})
 	}}, nil
 }
 

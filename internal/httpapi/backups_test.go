@@ -22,12 +22,21 @@ import (
 	"lethe/internal/httpapi"
 )
 
-// lastLine is the last line of an answer that is a line for each step.
-func (a *answer) lastLine() (l httpapi.BackupLine) {
+// made is what an answer that is a line for each step says was made, and with
+// which problem it ended, if it did.
+func (a *answer) made() (made []httpapi.Made, problem string) {
 	a.t.Helper()
-	lines := bytes.Split(bytes.TrimSpace(a.is(200).body), []byte("\n"))
-	require.NoError(a.t, json.Unmarshal(lines[len(lines)-1], &l))
-	return l
+	ended := false
+	for line := range bytes.Lines(a.is(200).body) {
+		var l struct {
+			httpapi.BackupLine
+			Code string `json:"code"`
+		}
+		require.NoError(a.t, json.Unmarshal(line, &l))
+		made, ended, problem = append(made, l.Made...), l.Ended, l.Code
+	}
+	require.NotEqual(a.t, ended, problem != "")
+	return made, problem
 }
 
 // A backup that is taken while clients write is a state of the ledger, holds
@@ -50,7 +59,7 @@ func TestBackingUpWhileClientsWrite(t *testing.T) {
 	places := map[string]bool{}
 	for range 5 {
 		before := acknowledged.Load()
-		made := w.anyone("POST", "/v1/backups", nil, operator).lastLine().Made
+		made, _ := w.anyone("POST", "/v1/backups", nil, operator).made()
 		require.Len(t, made, 2)
 		require.Equal(t, backup.Ledger, made[0].Of)
 		for _, m := range made {
@@ -106,11 +115,13 @@ func TestWhoMayBackUp(t *testing.T) {
 			a.problem(403, "auth.role")
 			continue
 		}
-		require.Len(t, a.lastLine().Made, 1)
+		made, _ := a.made()
+		require.Len(t, made, 1)
 	}
 	w.do("POST", "/v1/backups", m{"of": []string{"keys"}}).problem(409, "backup.no_place")
 	w.do("POST", "/v1/backups", m{"of": []string{"lookup"}}).is(422)
-	require.Len(t, w.do("POST", "/v1/backups", m{"of": []string{}}).lastLine().Made, 1, "all that there is a place for")
+	made, _ := w.do("POST", "/v1/backups", m{"of": []string{}}).made()
+	require.Len(t, made, 1, "all that there is a place for")
 	nowhere := newWorldIn(t, t.TempDir(), func(o *httpapi.Options) { o.Backups = &app.Backups{App: o.Backups.(*app.Backups).App} })
 	nowhere.do("POST", "/v1/backups", nil).problem(409, "backup.no_place")
 	require.Empty(t, nowhere.do("GET", "/v1/backups", nil).is(200).get("items"))
@@ -124,9 +135,9 @@ func TestWhoMayBackUp(t *testing.T) {
 func TestABackupThatCannotBeMade(t *testing.T) {
 	for want, err := range map[string]error{"backup.busy": backup.ErrBusy, "backup.no_room": backup.ErrNoRoom, "internal": os.ErrPermission} {
 		w := newWorldIn(t, t.TempDir(), func(o *httpapi.Options) { o.Backups = failing{err} })
-		l := w.do("POST", "/v1/backups", nil).lastLine()
-		require.Empty(t, l.Made)
-		require.Equal(t, want, l.Problem.Code)
+		made, problem := w.do("POST", "/v1/backups", nil).made()
+		require.Empty(t, made)
+		require.Equal(t, want, problem)
 	}
 }
 

@@ -118,7 +118,8 @@ func (l *Log) loadPublished() error {
 			l.log.Warn("the newest checkpoint is signed by a distrusted key only", "size", p.Size, "error", err)
 		case err != nil:
 			return fmt.Errorf("the newest known checkpoint is not signed by this log's keys: %w: "+
-				"its directory belongs to another log, the signing keys were lost, or %w", err, durable.ErrDamaged)
+				"its directory belongs to another log, the signing keys were lost or are from a backup of before the present one was made, or %w",
+				err, durable.ErrDamaged)
 		}
 		l.newest = &Signed{Checkpoint: p.Checkpoint, Note: p.Note, Position: p.Position}
 	}
