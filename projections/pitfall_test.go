@@ -118,6 +118,12 @@ func TestPitfall10RebuildAfterErasureEqualsLive(t *testing.T) {
 	}
 	require.Empty(t, leftIn(t, dir, parts), "the live files")
 
+	for _, token := range g.tokens {
+		state := fold(t, g, token)
+		requireCustomer(t, r, token, state, g.when)
+		requireHistory(t, r, token, state)
+		requireErasures(t, r, token, state)
+	}
 	for _, v := range allViews() {
 		require.Empty(t, compare(t, r, v), v.Name())
 	}
