@@ -241,6 +241,43 @@ func BenchmarkRebuild(b *testing.B) {
 	}
 }
 
+// BenchmarkConfirm is a batch of erasures until every view has applied it and
+// cleaned its file, on views of many people.
+func BenchmarkConfirm(b *testing.B) {
+	for _, batch := range []int{1, 500} {
+		b.Run(fmt.Sprint(batch), func(b *testing.B) {
+			store := newMemory()
+			g := newGenerator(b, store, 4000)
+			c := &lcg{state: 1}
+			for range 8 {
+				for _, token := range g.tokens {
+					if len(g.events[token]) == 0 {
+						g.add(c, token, g.registered(c))
+					} else {
+						g.add(c, token, g.subject(c, token))
+					}
+				}
+			}
+			r := open(b, b.TempDir(), store, g.codec, allViews()...)
+			defer func() { require.NoError(b, r.Close()) }()
+			_, err := r.Confirm(b.Context(), store.Stats().Head)
+			require.NoError(b, err)
+			next := 0
+			for b.Loop() {
+				var last eventstore.Position
+				for range batch {
+					token := g.tokens[next%len(g.tokens)]
+					next++
+					last = g.add(c, token, &subject.ErasureStarted{Erasure: g.id(), Groups: []subject.Weighed{{Group: "contact", Outcome: subject.Erase}}})
+				}
+				_, err := r.Confirm(b.Context(), last)
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(batch*b.N)/b.Elapsed().Seconds(), "erasures/s")
+		})
+	}
+}
+
 func decodeAll(b *testing.B, log *tape, g *generator) []domain.Recorded {
 	events := make([]domain.Recorded, len(log.events))
 	for i, e := range log.events {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"lethe/eventstore"
+	"lethe/internal/slack"
 )
 
 // bulkEvents is how many events a build folds into one transaction.
@@ -305,12 +306,16 @@ func (b *build) seal(ctx context.Context) error {
 	if err := errors.Join(f.close(), syncFile(path)); err != nil {
 		return errors.Join(err, removeFile(path))
 	}
+	pages, err := slack.InFile(path)
+	if err != nil {
+		return errors.Join(err, removeFile(path))
+	}
 	next, err := openFile(ctx, b.view.projection, b.view.from, path, b.view.dir.hook)
 	if err != nil {
 		return errors.Join(err, removeFile(path))
 	}
 	b.file = next
-	if err := next.sweep(ctx); err != nil {
+	if err := next.wipe(pages); err != nil {
 		return err
 	}
 	return b.view.dir.hook("build.indexed")

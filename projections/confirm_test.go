@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,6 +114,8 @@ func TestConfirmWaitsForABuildInProgress(t *testing.T) {
 					return nil
 				}
 				r := w.open(o)
+				goOn := sync.OnceFunc(func() { close(release) })
+				t.Cleanup(goOn)
 				w.check(r, "a")
 				armed = true
 				built := make(chan error, 1)
@@ -129,7 +132,7 @@ func TestConfirmWaitsForABuildInProgress(t *testing.T) {
 				_, err := r.Confirm(short(t), at)
 				require.ErrorIs(t, err, errNever)
 				require.ErrorContains(t, err, "view a has not confirmed: waiting for a file that is being built")
-				close(release)
+				goOn()
 				_, err = r.Confirm(t.Context(), at)
 				require.NoError(t, err)
 				require.NoError(t, <-built)

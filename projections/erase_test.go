@@ -256,7 +256,11 @@ func (d dropping) Decode(r *eventstore.Recorded) (domain.Recorded, error) {
 	e, err := d.Codec.Decode(r)
 	if state := d.states[r.Stream]; err == nil && state != nil {
 		for _, s := range e.Event.Personal(nil) {
-			*s.Value = left(state, e.Revision, *s.Value)
+			if s.Value.State() == personal.Sealed && gone(state, e.Revision, *s.Value) {
+				at := *s.Value.Ref()
+				at.Part = nil
+				*s.Value = personal.DroppedAs(&at)
+			}
 		}
 	}
 	return e, err

@@ -16,6 +16,8 @@ import (
 	"lethe/eventstore"
 	"lethe/internal/part"
 	"lethe/projections"
+	"lethe/projections/customers"
+	"lethe/projections/history"
 )
 
 // erasedParts are the bytes of every part that an erasure destroyed, and how
@@ -118,6 +120,12 @@ func TestPitfall10RebuildAfterErasureEqualsLive(t *testing.T) {
 	}
 	require.Empty(t, leftIn(t, dir, parts), "the live files")
 
+	for _, token := range g.tokens {
+		state := fold(t, g, token)
+		requireCustomer(t, r, token, state, g.when)
+		requireHistory(t, r, token, state)
+		requireErasures(t, r, token, state)
+	}
 	for _, v := range allViews() {
 		require.Empty(t, compare(t, r, v), v.Name())
 	}
@@ -146,4 +154,42 @@ func TestPitfall21ErasedIsNoEmptyColumn(t *testing.T) {
 	require.False(t, ok)
 	empty := projections.Part{Type: of.Name, Version: of.Version, Bytes: []byte{}}
 	require.Equal(t, personal.Sealed, empty.Value("subject-saaaa", domain.ID{1}).State(), "which does not open, and is tampered then")
+}
+
+// A hold that was placed before the start and seen after it stops the erasure:
+// nothing is destroyed, and what the views had marked reads again.
+func TestWhatAStoppedErasureMarkedComesBack(t *testing.T) {
+	store := newMemory()
+	g := newGenerator(t, store, 1)
+	r := open(t, t.TempDir(), store, g.codec, allViews()...)
+	defer func() { require.NoError(t, r.Close()) }()
+	c, token := fixed(1), g.tokens[0]
+	item := subject.Item{Field: "email", Group: "contact", Class: subject.Provided, Value: personal.Of("value")}
+	g.add(c, token, g.registered(c))
+	g.add(c, token, &subject.FieldsRecorded{Purpose: "newsletter", Version: 1, Items: []subject.Item{item}})
+	g.add(c, token, &subject.ConsentGiven{Grant: g.grant(c)})
+	whole := func(id byte, groups ...domain.Name) *subject.ErasureStarted {
+		e := &subject.ErasureStarted{Erasure: domain.ID{id}}
+		for _, group := range groups {
+			e.Groups = append(e.Groups, subject.Weighed{Group: group, Outcome: subject.Erase, Ground: subject.NotNecessary})
+		}
+		return e
+	}
+	states := func(last eventstore.Position) []personal.State {
+		waitAll(t, r, last)
+		d, err := customers.Queries{Source: r}.Get(t.Context(), token, g.when)
+		require.NoError(t, err)
+		h, err := history.Queries{Source: r}.List(t.Context(), token, history.Page{})
+		require.NoError(t, err)
+		require.Equal(t, "ConsentGiven", h[0].Type)
+		return []personal.State{d.Row.State(), d.Fields[0].Value.State(), h[0].Values[0].Value.State()}
+	}
+	const sealed, erased = personal.Sealed, personal.Erased
+	require.Equal(t, []personal.State{erased, sealed, sealed}, states(g.add(c, token, whole(1, domain.RecordGroup))))
+	require.Equal(t, []personal.State{erased, erased, erased}, states(g.add(c, token, whole(2, "contact", domain.EvidenceGroup, domain.RecordGroup))))
+	last := g.add(c, token, &subject.ErasureStopped{Erasure: domain.ID{2}})
+	require.Equal(t, []personal.State{erased, sealed, sealed}, states(last), "the first erasure stands")
+	live := dumps(t, r)
+	require.NoError(t, r.Rebuild(t.Context(), nil))
+	require.Equal(t, live, dumps(t, r))
 }

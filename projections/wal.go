@@ -103,15 +103,6 @@ func (f *file) wipePage(ctx context.Context, n uint32) error {
 	return err
 }
 
-// sweep wipes what belongs to no row in the whole file.
-func (f *file) sweep(ctx context.Context) error {
-	pages, err := slackPages(ctx, f.conn)
-	if err != nil {
-		return err
-	}
-	return f.wipe(pages)
-}
-
 // slackPages lists the pages of a file that have something to wipe. It reads
 // the whole file.
 func slackPages(ctx context.Context, q Querier) (pages []uint32, err error) {

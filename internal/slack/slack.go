@@ -21,6 +21,7 @@
 package slack
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -110,6 +111,48 @@ func unused(page []byte, number uint32) (gap []byte, blocks [][]byte, ok bool) {
 		last = next + size
 	}
 	return gap, blocks, true
+}
+
+// InFile lists the pages of a database file that need wiping, in order. SQLite
+// must not have it open in this process: closing it here would cost its locks.
+func InFile(path string) ([]uint32, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading pages: %w", err)
+	}
+	pages, err := inFile(bufio.NewReaderSize(f, 1<<20))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("reading pages: %w", err)
+	}
+	return pages, nil
+}
+
+// inFile reads a database; its page size is at 16, where 1 is 65,536.
+func inFile(r *bufio.Reader) (pages []uint32, err error) {
+	head, err := r.Peek(18)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	size := int(binary.BigEndian.Uint16(head[16:]))
+	if size == 1 {
+		size = 1 << 16
+	}
+	if size < 512 {
+		return nil, errors.New("it is no database")
+	}
+	page := make([]byte, size)
+	for n := uint32(1); ; n++ {
+		ok, err := fill(r, page)
+		if !ok {
+			return pages, err
+		}
+		if Wipe(page, n) {
+			pages = append(pages, n)
+		}
+	}
 }
 
 // A write-ahead log: 32 bytes of header {magic 4, version 4, page size 4,

@@ -1,10 +1,12 @@
 package slack
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -114,6 +116,40 @@ func TestInWAL(t *testing.T) {
 	require.Empty(t, pages)
 	_, err = InWAL(t.TempDir())
 	require.Error(t, err, "a directory")
+}
+
+func TestInFile(t *testing.T) {
+	first := page(leafTable, fileHeader, 0)
+	binary.BigEndian.PutUint16(first[16:], 512)
+	dirty, clean := page(leafIndex, 0, 0xEE), page(leafIndex, 0, 0)
+	path := filepath.Join(t.TempDir(), "x.db")
+	require.NoError(t, os.WriteFile(path, slices.Concat(first, clean, dirty, make([]byte, 512), dirty, dirty[:300]), 0o600))
+	pages, err := InFile(path)
+	require.NoError(t, err)
+	require.Equal(t, []uint32{3, 5}, pages)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	pages, err = InFile(path)
+	require.NoError(t, err)
+	require.Empty(t, pages)
+	require.NoError(t, os.WriteFile(path, make([]byte, 600), 0o600))
+	_, err = InFile(path)
+	require.ErrorContains(t, err, "it is no database")
+	_, err = InFile(path + "x")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// FuzzInFile: any bytes are read to their end.
+func FuzzInFile(f *testing.F) {
+	first := page(leafTable, fileHeader, 0xEE)
+	binary.BigEndian.PutUint16(first[16:], 512)
+	f.Add(append(first, page(leafIndex, 0, 0xEE)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		pages, err := inFile(bufio.NewReader(bytes.NewReader(b)))
+		require.LessOrEqual(t, len(pages), len(b)/512)
+		if err != nil {
+			require.Empty(t, pages)
+		}
+	})
 }
 
 // FuzzWipe: whatever a page holds, its header, pointers and cells stay, wiping
