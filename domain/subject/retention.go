@@ -32,7 +32,8 @@ type Expired struct {
 // A value is when the retention of every purpose that holds it has ended. What
 // is left of a group is when no value of it is held: what was replaced and
 // removed. Where the record came from, and evidence, are when all values go, no
-// consent and no contract stands, and evidence is not needed any more. A group
+// consent, contract, hold or restriction stands, and evidence is not needed any
+// more. A group
 // stays open for what may be recorded anew.
 func Overdue(s *State, env Env) []Expired {
 	d := decision{State: s, Env: env, at: env.Now}
@@ -54,7 +55,7 @@ func Overdue(s *State, env Env) []Expired {
 			over = false
 		}
 	}
-	over = over && scale.served() && !scale.consents() && !scale.contracts()
+	over = over && scale.served() && !scale.busy()
 	for _, g := range s.sealedGroups() {
 		if shut[g] || live[g] {
 			continue
@@ -117,9 +118,11 @@ func (s *scale) served() bool {
 		slices.ContainsFunc(s.Entries(), func(r domain.Recorded) bool { _, ok := r.Event.(*FieldsRecorded); return ok })
 }
 
-// contracts reports whether a contract stands.
-func (s *scale) contracts() bool {
-	return slices.ContainsFunc(s.bases(window{effective: s.at}), func(b Basis) bool { return b.Basis == domain.Contract })
+// busy reports whether anything about the person stands that the record is
+// needed for: a consent, a contract, a hold, a restriction.
+func (s *scale) busy() bool {
+	return s.consents() || len(s.outside)+len(s.holds(window{}))+len(s.restrictions(window{})) > 0 ||
+		slices.ContainsFunc(s.bases(window{effective: s.at}), func(b Basis) bool { return b.Basis == domain.Contract })
 }
 
 // kept is what keeps a group whatever its retention.

@@ -151,6 +151,8 @@ func TestRetentionGivesWay(t *testing.T) {
 	require.Equal(t, []string{"contact/email0 hold", "identity/name0 hold"}, w.places())
 	require.True(t, subject.ScopeOf(w.overdue()).Empty())
 	w.env = nil
+	w.do(hold("contact"))
+	require.Equal(t, []string{"contact/email0 hold", "identity/name0 hold"}, w.places(), "why it is held stays with it")
 	for _, ground := range []subject.RestrictionGround{subject.UnlawfulButKeep, subject.NeededForClaims} {
 		v := newWorld(t).on(1).do(record("service", "name", "Jo"))
 		v.on(years(3)).do(subject.PlaceRestriction{Ground: ground})
