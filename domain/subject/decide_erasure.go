@@ -119,6 +119,7 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 				"another erasure of this record is %s: wait for its end, or cancel it before it starts", e.State)
 		}
 	}
+	c.Scope.Ended = c.Cause == OnRetention
 	groups := d.scale(c.Scope, c.Ground).weigh()
 	if err := nothingGoes(groups); err != nil && !c.Scope.Everything {
 		return nil, err
@@ -152,6 +153,7 @@ func (d *decision) validOrder(c *OrderErasure) error {
 			"a ground is no_longer_necessary, consent_withdrawn, objected, unlawful, legal_duty or child_service"),
 		bad(c.By.Valid(), "erasure.by", "by", "GDPR 17", "say who acted: subject, guardian, controller, processor or authority"),
 		bad(c.Scope.Everything != (named > 0), "erasure.scope", "scope", "GDPR 17", "ask for everything, or name groups or values, not both"),
+		bad(!c.Scope.Everything || c.Cause != OnRetention, "erasure.scope", "scope", "GDPR 5(1)(e)", "retention ends for groups and values: name them"),
 		bad(named <= maxItems, "erasure.scope", "scope", "", "too many groups and values at once: send the rest separately"),
 		bad(c.Grace >= 0 && c.Grace <= maxGrace, "erasure.grace", "grace", "GDPR 12(3)", "an erasure waits at most 30 days"),
 		validText("reason", c.Reason),
@@ -260,7 +262,7 @@ func (d *decision) stopErasure(c StopErasure) ([]domain.Event, error) {
 // again weighs what the order weighed. What was to stay stays: the person was
 // told so; what was to go may have to stay.
 func (d *decision) again(o *ErasureOrdered) []Weighed {
-	scope := Scope{Everything: o.Everything}
+	scope := Scope{Everything: o.Everything, Ended: o.Cause == OnRetention}
 	for _, g := range o.Groups {
 		switch {
 		case o.Everything || !g.goes():

@@ -43,7 +43,7 @@ func (g ErasureGround) overrides() bool {
 // KeepRule is why something stays.
 type KeepRule string
 
-// Rules. The first four are the absence of a ground of GDPR 17(1); KeptByHold
+// Rules. The first six are the absence of a ground of GDPR 17(1); KeptByHold
 // to KeptByEvidence are exceptions of 17(3).
 const (
 	ConsentStands    KeepRule = "consent_stands"
@@ -51,6 +51,7 @@ const (
 	VitalInterest    KeepRule = "vital_interests"
 	GroundsOverride  KeepRule = "overriding_grounds" // documented against an objection (21(1))
 	RestrictedByWish KeepRule = "restricted"         // the person asked to keep it (18(1)(b), (c))
+	RetentionRuns    KeepRule = "retention_runs"     // it was to go when its retention had ended
 	KeptByHold       KeepRule = "hold"               // 17(3)(e)
 	KeptByLaw        KeepRule = "legal_obligation"   // 17(3)(b)
 	KeptByTask       KeepRule = "public_task"        // 17(3)(b)
@@ -66,7 +67,7 @@ func (r KeepRule) Valid() bool {
 
 // refuses: nothing keeps the data, but there is no ground to erase it either.
 func (r KeepRule) refuses() bool {
-	return slices.Contains([]KeepRule{ConsentStands, ContractRuns, VitalInterest, GroundsOverride, RestrictedByWish}, r)
+	return slices.Contains([]KeepRule{ConsentStands, ContractRuns, VitalInterest, GroundsOverride, RestrictedByWish, RetentionRuns}, r)
 }
 
 // ErasureCause is what set an erasure off.

@@ -22,7 +22,8 @@ const (
 )
 
 // kind classifies an event. denies: in a tie of effective times it counts
-// last. purpose is set for consents and bases.
+// last. purpose is set for what is recorded for one: values, consents, bases,
+// and what is decided about one.
 type kind struct {
 	purpose domain.Name
 	topic   topic
@@ -38,7 +39,9 @@ func kindOf(event domain.Event) kind {
 	switch e := e.(type) {
 	case *Registered:
 		return kind{topic: aboutRecord}
-	case *FieldsRecorded, *FieldsRectified, *FieldRemoved:
+	case *FieldsRecorded:
+		return kind{topic: aboutFields, purpose: e.Purpose}
+	case *FieldsRectified, *FieldRemoved:
 		return kind{topic: aboutFields}
 	case *ConsentRequested:
 		return kind{topic: aboutConsent, purpose: e.Purpose}

@@ -5,15 +5,11 @@ import "lethe/domain"
 // RecordedFor reports whether anything was ever recorded of the person for a
 // purpose: values, a consent, another basis.
 func (s *State) RecordedFor(purpose domain.Name) bool {
-	entries, kinds := s.Entries(), s.kinds()
-	for i := range entries {
+	kinds := s.kinds()
+	for i := range kinds {
 		switch kinds[i].topic {
-		case aboutConsent, aboutBasis:
+		case aboutConsent, aboutBasis, aboutFields:
 			if kinds[i].purpose == purpose {
-				return true
-			}
-		case aboutFields:
-			if e, ok := entries[i].Event.(*FieldsRecorded); ok && e.Purpose == purpose {
 				return true
 			}
 		case aboutNothing, aboutRecord, aboutExpiry, aboutObjection, aboutRestriction, aboutHold, aboutDisclosure, aboutLink,

@@ -16,6 +16,9 @@ type Scope struct {
 	Groups     []domain.Name
 	Values     []ValueRef
 	Superseded []domain.Name
+	// Ended: values go only if the retention of every purpose that holds them
+	// has ended. An order has it when retention is its cause.
+	Ended bool
 }
 
 // OutsideHold binds a record from outside it: of a linked record, or of a whole
@@ -134,6 +137,20 @@ func (s *scale) holdsOn(g domain.Name) []OutsideHold {
 // back is evidence of something later.
 func (s *scale) evidenceGroup() Weighed {
 	w := Weighed{Group: domain.EvidenceGroup}
+	switch until := s.evidenceUntil(); {
+	case s.evidence != "" && !s.scope.Everything && s.consents():
+		w.Outcome, w.Rule = Keep, KeptAsEvidence // what stands is still to be shown
+	case s.at.Before(until):
+		w.Outcome, w.Rule, w.Until = Keep, KeptAsEvidence, until
+	default:
+		w.Outcome, w.Ground = Trim, s.because(NotNecessary)
+	}
+	return w
+}
+
+// evidenceUntil is the end of limitation of claims about the person's consents;
+// zero when there was none, or nothing is to be shown.
+func (s *scale) evidenceUntil() time.Time {
 	var last time.Time
 	entries, kinds := s.Entries(), s.kinds()
 	for i := range entries {
@@ -142,24 +159,27 @@ func (s *scale) evidenceGroup() Weighed {
 		}
 	}
 	if last.IsZero() || s.evidence == "" {
-		w.Outcome, w.Ground = Trim, s.because(NotNecessary)
-		return w
+		return time.Time{}
 	}
 	if s.scope.Everything {
 		last = later(last, s.at) // it withdraws what stands
 	}
-	if until := s.evidence.After(last); s.at.Before(until) {
-		w.Outcome, w.Rule, w.Until = Keep, KeptAsEvidence, until
-		return w
-	}
-	w.Outcome, w.Ground = Trim, s.because(NotNecessary)
-	return w
+	return s.evidence.After(last)
+}
+
+// consents reports whether a consent stands or is asked for.
+func (s *scale) consents() bool {
+	return slices.ContainsFunc(s.consentPurposes(window{}), func(p domain.Name) bool {
+		c := s.consent(window{effective: s.at}, p)
+		return c.Status.Allows() || c.Pending != nil
+	})
 }
 
 func (s *scale) because(ground ErasureGround) ErasureGround { return cmp.Or(s.ground, ground) }
 
 // values weighs a group's live values one by one: all go, none goes, or the
-// group is trimmed.
+// group is trimmed. When values alone were asked for, the group stays open for
+// new ones, also when none is left.
 func (s *scale) values(g domain.Name) Weighed {
 	w := Weighed{Group: g, Outcome: Erase, Ground: s.because(NotNecessary)}
 	var kept *Weighed
@@ -181,8 +201,10 @@ func (s *scale) values(g domain.Name) Weighed {
 		kept = firmer(kept, v)
 	}
 	switch {
-	case kept == nil:
+	case kept == nil && s.whole(g):
 		return w
+	case kept == nil:
+		kept = &Weighed{}
 	case len(go1) == 0:
 		kept.Group = g
 		return *kept
@@ -190,6 +212,11 @@ func (s *scale) values(g domain.Name) Weighed {
 	w.Outcome, w.Values = Trim, go1
 	w.Rule, w.Purpose, w.Until = kept.Rule, kept.Purpose, kept.Until
 	return w
+}
+
+// whole reports whether all of a group was asked for, and not values of it.
+func (s *scale) whole(g domain.Name) bool {
+	return s.scope.Everything || !s.scope.Ended && slices.Contains(s.scope.Groups, g)
 }
 
 // asked reports whether a value is in scope.
@@ -241,6 +268,9 @@ func (s *scale) purpose(p *catalogue.PurposeDeclared, f *Field) Weighed {
 		return v
 	case s.ground.overrides() || ended:
 		return Weighed{Outcome: Erase, Ground: s.because(NotNecessary)}
+	case s.scope.Ended:
+		v.Outcome, v.Rule = Refuse, RetentionRuns
+		return v
 	}
 	return s.basis(p, v)
 }

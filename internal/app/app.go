@@ -25,6 +25,7 @@ import (
 	"lethe/internal/erasure"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
+	"lethe/internal/retention"
 	"lethe/internal/rootkey"
 	"lethe/internal/seal"
 	"lethe/projections"
@@ -44,8 +45,10 @@ type App struct {
 	// Erasures carries out what is ordered.
 	Erasures *erasure.Process
 	// Drops takes what was erased long ago out of the log's files.
-	Drops  *dropping.Job
-	Report []string // what opening survived and an operator should know
+	Drops *dropping.Job
+	// Retention orders what retention has ended for to be erased.
+	Retention *retention.Job
+	Report    []string // what opening survived and an operator should know
 
 	roots   map[string]rootkey.Opener
 	stop    context.CancelFunc
@@ -123,6 +126,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	}
 	a.openErasures()
 	a.openDrops()
+	a.openRetention()
 	a.Seal.Run(ctx)
 	a.opened()
 	return a, a.follow(ctx)

@@ -50,6 +50,8 @@ const (
 	DecideRights   Action = "decide on restrictions, objections, holds and links"
 	ExerciseRights Action = "pass on a person's restriction or objection"
 	ReadHolds      Action = "read which holds there are"
+	ReadRetention  Action = "read what retention has ended for"
+	RunRetention   Action = "order what is overdue to be erased"
 	ReadFacts      Action = "read a person's history as facts"
 	OpenData       Action = "open personal data for a purpose"
 	ReadAccesses   Action = "read who accessed a person's data"
@@ -80,6 +82,8 @@ var allowed = map[Action][]principal.Role{
 	DecideRights:   {principal.Officer},
 	ExerciseRights: {principal.Officer, principal.Operator, principal.Service},
 	ReadHolds:      {principal.Officer, principal.Auditor},
+	ReadRetention:  {principal.Officer, principal.Auditor},
+	RunRetention:   {principal.Officer},
 	ReadFacts:      {principal.Officer, principal.Operator, principal.Auditor, principal.Service},
 	OpenData:       {principal.Officer, principal.Operator, principal.Service},
 	ReadAccesses:   {principal.Officer, principal.Auditor},

@@ -61,6 +61,7 @@ func german() *phrases {
 			"vital_interests":    "es besteht kein Grund zur Löschung: lebenswichtige Interessen brauchen sie",
 			"overriding_grounds": "es besteht kein Grund zur Löschung: dokumentierte Gründe überwiegen Ihren Widerspruch",
 			"restricted":         "Sie haben uns gebeten, die Verwendung einzuschränken, statt zu löschen",
+			"retention_runs":     "die Zeit, für die wir sie aufbewahren, ist noch nicht abgelaufen",
 			"hold":               "sie werden zur Geltendmachung, Ausübung oder Verteidigung von Rechtsansprüchen gebraucht",
 			"legal_obligation":   "das Gesetz verpflichtet uns, sie aufzubewahren",
 			"public_task":        "eine Aufgabe im öffentlichen Interesse verpflichtet uns, sie aufzubewahren",

@@ -61,6 +61,7 @@ func english() *phrases {
 			"vital_interests":    "we have no ground to erase it: vital interests need it",
 			"overriding_grounds": "we have no ground to erase it: documented grounds outweigh your objection",
 			"restricted":         "you asked us to restrict its use instead of erasing it",
+			"retention_runs":     "the time for which we keep it has not ended yet",
 			"hold":               "it is needed to establish, exercise or defend legal claims",
 			"legal_obligation":   "the law requires us to keep it",
 			"public_task":        "a task in the public interest requires us to keep it",

@@ -29,7 +29,7 @@ func groundOf(ground string) rule {
 	return rule{article: "GDPR 17(1)"}
 }
 
-// ruleOf is what keeps something. The first five are no exceptions of 17(3):
+// ruleOf is what keeps something. The first six are no exceptions of 17(3):
 // on what the processing rests there is no ground of 17(1) to erase it.
 func ruleOf(name string) rule {
 	const dpv = "eu-gdpr:JustificationA17"
@@ -44,6 +44,8 @@ func ruleOf(name string) rule {
 		return rule{article: "GDPR 21(1)"}
 	case "restricted":
 		return rule{article: "GDPR 18(1)(b), (c)"}
+	case "retention_runs":
+		return rule{article: "GDPR 5(1)(e)"}
 	case "legal_obligation":
 		return rule{"GDPR 17(3)(b)", dpv + "LegallyRequired", true}
 	case "public_task":

@@ -33,6 +33,8 @@ func ruleSays(name string) string {
 		return "no ground to erase: documented grounds override the objection"
 	case "restricted":
 		return "the person asked to restrict it instead of erasing it"
+	case "retention_runs":
+		return "its retention has not ended yet"
 	case "hold":
 		return "a legal hold keeps it for claims"
 	case "legal_obligation":

@@ -41,7 +41,7 @@ func handlers(a *app.App, o handlerOptions) (api, metrics http.Handler) {
 	}
 	api = httpapi.New(httpapi.Options{
 		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views.Runner, Store: a.Store, Leaves: a.Seal, Seal: a.Seal,
-		Audit: auditorOf(a, o.Version), Drops: a.Drops, Backups: &app.Backups{App: a, To: o.Backup, Program: o.Version}, Imports: imports{a}, Spool: filepath.Join(a.Config.Storage.Data, "spool"),
+		Audit: auditorOf(a, o.Version), Drops: a.Drops, Retention: a.Retention, Backups: &app.Backups{App: a, To: o.Backup, Program: o.Version}, Imports: imports{a}, Spool: filepath.Join(a.Config.Storage.Data, "spool"),
 		Status: func(ctx context.Context) (httpapi.Status, error) { return statusOf(ctx, a, o.Version) },
 		Ready:  o.Ready, Stop: o.Stop, System: app.System, Erasures: a.Erasures, Grace: a.Config.Erasure.Grace,
 		Version: o.Version, Now: time.Now, Rand: rand.Reader, Logger: a.Log, Metrics: registry,

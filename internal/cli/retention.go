@@ -16,6 +16,8 @@ import (
 )
 
 type retentionCmd struct {
+	Due  retentionDueCmd  `cmd:"" help:"Show what is to go since its retention has ended, and why."`
+	Run  retentionRunCmd  `cmd:"" help:"Order all of that to be erased."`
 	Drop retentionDropCmd `cmd:"" help:"Take the ciphertext of values that were erased long ago out of the log's files."`
 }
 

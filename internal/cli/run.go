@@ -55,7 +55,7 @@ type root struct {
 	Consent     consentCmd     `cmd:"" help:"Record what people agree to, and what they no longer do."`
 	Erase       eraseCmd       `cmd:"" help:"Forget people, as far as nothing keeps their data."`
 	Hold        holdCmd        `cmd:"" help:"Keep data from erasure for a legal claim or duty, and let it go again."`
-	Retention   retentionCmd   `cmd:"" help:"Drop what is left of erased values."`
+	Retention   retentionCmd   `cmd:"" help:"End what was kept long enough, and drop what is left of erased values."`
 	Suppression suppressionCmd `cmd:"" help:"Ask for the marks that erasures left, and lift one."`
 	Audit       auditCmd       `cmd:"" help:"Look back."`
 	Projections projectionsCmd `cmd:"" help:"Show the views' state, or rebuild them."`

@@ -98,6 +98,10 @@ func (p *Process) cancel(ctx context.Context, it Item) error {
 }
 
 func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) error {
+	scope := scopeOf(e.Ordered)
+	if scope.Empty() {
+		return nil // single values: nothing goes along, and only their holds bind
+	}
 	for _, other := range e.Ordered.Linked {
 		s, err := p.Ledger.Subject(ctx, other)
 		if err != nil {
@@ -108,7 +112,7 @@ func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) 
 		}
 		c := subject.OrderErasure{
 			Erasure: it.Erasure, Cause: e.Ordered.Cause, Ground: e.Ordered.Ground, By: e.Ordered.By,
-			Scope: scopeOf(e.Ordered), Grace: max(0, e.Ordered.Due.Sub(p.Ledger.Now())), Of: it.Token,
+			Scope: scope, Grace: max(0, e.Ordered.Due.Sub(p.Ledger.Now())), Of: it.Token,
 		}
 		_, err = p.Ledger.OrderErasure(ctx, p.request("order", Item{Token: other, Erasure: it.Erasure}), other, c)
 		if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict && refused.Code != "erasure.underway" {

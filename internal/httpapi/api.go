@@ -52,6 +52,7 @@ func New(o Options) *API {
 	s.restartRoutes()
 	s.backupRoutes()
 	s.dropRoutes()
+	s.retentionRoutes()
 	s.describe()
 	s.publicRoutes()
 	s.logFiles()

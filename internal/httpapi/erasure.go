@@ -27,7 +27,7 @@ type ErasureBody struct {
 }
 
 func (b *ErasureBody) scope() subject.Scope {
-	return subject.Scope{Everything: b.Everything, Groups: b.Groups, Values: b.Values, Superseded: b.Superseded}
+	return subject.Scope{Everything: b.Everything, Groups: b.Groups, Values: b.Values, Superseded: b.Superseded, Ended: b.Cause == subject.OnRetention}
 }
 
 // grace is how long the erasure waits. Days are days here: no month is asked for.

@@ -70,7 +70,7 @@ func newWorldIn(t testing.TB, dir string, change ...func(*httpapi.Options)) *wor
 		Backups: &app.Backups{
 			App: a, To: config.Backup{LedgerTo: filepath.Join(w.t.TempDir(), "ledger"), KeysTo: filepath.Join(w.t.TempDir(), "keys")}, Program: "test",
 		},
-		Drops: a.Drops, Spool: w.dir, Now: time.Now, Rand: rand.Reader, Logger: log, Metrics: w.registry,
+		Drops: a.Drops, Retention: a.Retention, Spool: w.dir, Now: time.Now, Rand: rand.Reader, Logger: log, Metrics: w.registry,
 	}
 	for _, f := range change {
 		f(&o)

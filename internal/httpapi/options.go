@@ -13,6 +13,7 @@ import (
 	"lethe/internal/disclose"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
+	"lethe/internal/retention"
 	"lethe/internal/seal"
 	"lethe/projections"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
 	Audit   Auditor   // nil = the ledger is not verified here
 	Drops   Dropper   // nil = nothing is dropped here
+	// Retention finds and orders what is overdue; nil = not here.
+	Retention *retention.Job
 	// Erasures carries out what is ordered; nil = orders wait for a process that does.
 	Erasures Eraser
 	// Grace is how long an erasure can be cancelled unless its order says otherwise.

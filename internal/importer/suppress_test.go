@@ -35,12 +35,17 @@ func (t todo) Confirm(_ context.Context, upTo eventstore.Position, _ []erasure.I
 // erase erases everything of people, to the end.
 func (w *world) erase(marks keyring.Marks, tokens ...domain.Token) {
 	w.t.Helper()
+	w.eraseSome(marks, subject.Scope{Everything: true}, tokens...)
+}
+
+func (w *world) eraseSome(marks keyring.Marks, scope subject.Scope, tokens ...domain.Token) {
+	w.t.Helper()
 	ctx := context.Background()
 	var items todo
 	for _, token := range tokens {
 		it := erasure.Item{Token: token, Erasure: domain.ID{0xe, byte(len(items)), byte(len(items) >> 8)}}
 		_, err := w.ledger.OrderErasure(ctx, (&run{job: Job{Caller: w.caller}}).request(domain.Digest{}), token,
-			subject.OrderErasure{Erasure: it.Erasure, Scope: subject.Scope{Everything: true}})
+			subject.OrderErasure{Erasure: it.Erasure, Scope: scope})
 		require.NoError(w.t, err)
 		items = append(items, it)
 	}
@@ -238,6 +243,29 @@ func TestRowsOfTheErasedAreNotWrittenOut(t *testing.T) {
 	require.EqualValues(t, 1, tab.Suppressed)
 	require.NotContains(t, refused.String(), "Lovelace")
 	require.Contains(t, refused.String(), "Eve")
+}
+
+// A single value that was erased, as by retention, does not come back with the
+// next export either: the row's claim knows that it was said.
+func TestASingleErasedValueStaysOut(t *testing.T) {
+	for name, scope := range map[string]subject.Scope{
+		"a value": {Values: []subject.ValueRef{{Field: "email"}}},
+		"all":     {Values: []subject.ValueRef{{Field: "email"}, {Field: "address.city"}, {Field: "name.full"}, {Field: "external.id"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t)
+			w.csv(people, ada)
+			s := w.who(catalogue.LookupEmail, "ada@example.org")
+			w.eraseSome(0, scope, s.Token())
+			rep := w.csv(people, ada+"2,Bob,bob@example.org,Paris,\n")
+			tab := table(t, rep)
+			require.EqualValues(t, 1, tab.Created)
+			require.EqualValues(t, 1, tab.Unchanged)
+			again, err := w.ledger.Subject(context.Background(), s.Token())
+			require.NoError(t, err)
+			require.False(t, w.holds(again, "email", "ada@example.org"))
+		})
+	}
 }
 
 // Somebody new with an address or number of an erased person: a record, and no

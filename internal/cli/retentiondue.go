@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"lethe/domain"
+	"lethe/domain/subject"
+	"lethe/internal/httpapi"
+	"lethe/internal/retention"
+)
+
+type retentionDueCmd struct {
+	After string `name:"after" placeholder:"TOKEN" help:"Only the people behind this one."`
+}
+
+// Help is shown by --help.
+func (retentionDueCmd) Help() string {
+	return `A value is overdue when the retention of every purpose that holds it has ended (GDPR 5(1)(e)). Nothing is changed. What a hold keeps, or the person asked to restrict instead (18(1)(b), (c)), is listed with what keeps it. With --json one line of JSON a person.
+
+Examples:
+
+    lethe retention due
+    lethe retention due --json`
+}
+
+func (c *retentionDueCmd) Run(ctx context.Context, s *shell) error {
+	q := call{method: http.MethodGet, path: []string{"retention", "due"}, query: url.Values{}}
+	if c.After != "" {
+		q.query.Set("after", c.After)
+	}
+	people, looked := 0, 0
+	for {
+		a, err := s.ask(ctx, q)
+		if err != nil {
+			return err
+		}
+		var page httpapi.Overdue
+		if err := a.into(&page); err != nil {
+			return err
+		}
+		if err := s.overdue(page.Items); err != nil {
+			return err
+		}
+		people, looked = people+len(page.Items), looked+page.Looked
+		if page.Next == "" {
+			break
+		}
+		q.query.Set("after", string(page.Next))
+	}
+	if s.root.JSON {
+		return nil
+	}
+	p := &page{}
+	p.line("%s of %s people have something that is overdue.", count(people), count(looked))
+	return p.writeTo(s.process.Stdout)
+}
+
+// overdue prints one page's people.
+func (s *shell) overdue(people []httpapi.OverduePerson) error {
+	if s.root.JSON {
+		for _, person := range people {
+			if err := json.MarshalWrite(s.process.Stdout, person); err != nil {
+				return fmt.Errorf("writing JSON: %w", err)
+			}
+			if _, err := io.WriteString(s.process.Stdout, "\n"); err != nil {
+				return fmt.Errorf("writing the output: %w", err)
+			}
+		}
+		return nil
+	}
+	if len(people) == 0 {
+		return nil
+	}
+	p := &page{}
+	p.head("person", "group", "value", "kept longest by", "retention", "over since", "stays")
+	for _, person := range people {
+		for _, x := range person.Overdue {
+			p.row(string(person.Token), string(x.Group), valueOf(&x), string(x.Purpose), ruleOf(&x), x.Since.UTC().Format(time.DateOnly), staysOf(&person, &x))
+		}
+	}
+	return p.writeTo(s.process.Stdout)
+}
+
+func valueOf(x *subject.Expired) string {
+	switch {
+	case x.Field == "":
+		return "what was replaced or removed"
+	case x.Slot > 0:
+		return string(x.Field) + ":" + strconv.Itoa(int(x.Slot))
+	}
+	return string(x.Field)
+}
+
+func ruleOf(x *subject.Expired) string {
+	if x.From == "" {
+		return string(x.Retention)
+	}
+	return string(x.Retention) + " from " + string(x.From)
+}
+
+func staysOf(p *httpapi.OverduePerson, x *subject.Expired) string {
+	switch {
+	case x.Stays == subject.KeptByHold:
+		return "hold " + x.Hold.String()
+	case x.Stays != "":
+		return string(x.Stays)
+	case !p.Underway.IsZero():
+		return "until erasure " + p.Underway.String() + " is done"
+	}
+	return ""
+}
+
+type retentionRunCmd struct {
+	DryRun bool   `name:"dry-run" short:"n" help:"Only count."`
+	After  string `name:"after" placeholder:"TOKEN" help:"Only the people behind this one, where an earlier run was cut off."`
+	Grace  string `name:"grace" placeholder:"PERIOD" help:"How long the erasures can be cancelled, such as P7D; --erasure-grace when left out."`
+}
+
+// Help is shown by --help.
+func (retentionRunCmd) Help() string {
+	return `Orders the erasure of all that is overdue, as lethe retention due lists it: single values, and groups of which only what was replaced or removed is left. Groups stay open for what is recorded anew. Each order is weighed by itself, and again when it starts.
+
+A run that is cut off says where; run again from the start, it orders what is left. Run it once a day.
+
+Examples:
+
+    lethe retention run --dry-run
+    lethe retention run --grace P7D
+    lethe retention run --server https://ledger.example.com --token-file officer.token --json`
+}
+
+func (c *retentionRunCmd) Run(ctx context.Context, s *shell) error {
+	api, err := s.api(ctx)
+	if err != nil {
+		return err
+	}
+	b := httpapi.RetentionBody{After: domain.Token(c.After), DryRun: c.DryRun}
+	if c.Grace != "" {
+		grace := domain.Duration(c.Grace)
+		b.Grace = &grace
+	}
+	q := call{method: http.MethodPost, path: []string{"retention", "run"}, body: &b}
+	body, err := q.encode()
+	if err != nil {
+		return err
+	}
+	answer, err := api.send(ctx, q, bytesOf(body))
+	if err != nil {
+		return err
+	}
+	if answer.StatusCode >= http.StatusBadRequest {
+		_, err := read(answer)
+		return err
+	}
+	defer answer.Body.Close() //nolint:errcheck // read to its end
+	report, err := s.followRetention(answer.Body)
+	if report == nil {
+		return err
+	}
+	if perr := s.retained(report); err == nil {
+		err = perr
+	}
+	return err
+}
+
+// retentionLine is one line of the answer.
+type retentionLine struct {
+	Progress *retention.Tally `json:"progress"`
+	Report   *retention.Tally `json:"report"`
+	Problem  *problem         `json:"problem"`
+}
+
+// followRetention reads the answer to its end. What was done is told also when
+// it did not come to its end.
+func (s *shell) followRetention(body io.Reader) (last *retention.Tally, err error) {
+	bars := newProgress(s.process.Stderr)
+	defer func() { bars.end(err == nil) }()
+	lines := bufio.NewScanner(body)
+	for lines.Scan() {
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		var l retentionLine
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return last, fmt.Errorf("reading the server's answer: %w", err)
+		}
+		switch {
+		case l.Problem != nil:
+			return l.Report, l.Problem
+		case l.Report != nil:
+			return l.Report, nil
+		case l.Progress != nil:
+			last = l.Progress
+			bars.set("people", int64(last.Looked), int64(last.Total)) //nolint:gosec // people
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return last, fmt.Errorf("reading the server's answer: %w", err)
+	}
+	return last, &domain.Error{
+		Kind: domain.KindUnavailable, Code: "retention.interrupted",
+		Message: "the server stopped before everybody was looked at: run it again, or go on with --after",
+	}
+}
+
+func (s *shell) retained(r *retention.Tally) error {
+	if s.root.JSON {
+		return s.json(r)
+	}
+	p := &page{}
+	p.row("people looked at", count(r.Looked))
+	p.row("with something overdue", count(r.People))
+	p.row("erasures ordered", count(r.Ordered))
+	p.row("single values", count(r.Values))
+	p.row("groups with leftovers only", count(r.Groups))
+	p.row("kept by a hold or by wish", count(r.Kept))
+	p.row("another erasure comes first", count(r.Underway))
+	switch {
+	case r.After != "":
+		p.line("Cut off: go on with --after %s", r.After)
+	case r.DryRun:
+		p.line("Nothing was ordered: this is what would be.")
+	default:
+		p.line("Done.")
+	}
+	return p.writeTo(s.process.Stdout)
+}
