@@ -96,6 +96,9 @@ func (s lookupSink) Confirm(ctx context.Context, upTo eventstore.Position, of []
 			return nil, fmt.Errorf("confirming the lookup: %w", err)
 		}
 	}
+	if err := s.Keys.CutLookup(ctx); err != nil {
+		return nil, fmt.Errorf("confirming the lookup: %w", err)
+	}
 	return []subject.SinkConfirmed{{Sink: "lookup", Guarantee: subject.Destroyed, Position: uint64(upTo), At: s.Ledger.Now()}}, nil
 }
 

@@ -129,7 +129,16 @@ func (a *App) pruneToken(ctx context.Context, token domain.Token) error {
 	if err != nil {
 		return err
 	}
+	cat, err := a.Ledger.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
 	now := a.Ledger.Now()
+	closed := state.Closed(time.Time{}) // what is put there now is refused before it is appended
+	isClosed := func(field domain.Name) bool {
+		f, declared := cat.Field(field)
+		return declared && closed[f.Group]
+	}
 	type source struct {
 		field domain.Name
 		event domain.ID
@@ -143,7 +152,7 @@ func (a *App) pruneToken(ctx context.Context, token domain.Token) error {
 	}
 	var stale []keyring.Hit
 	for _, r := range rows {
-		if !current[source{r.Field, r.EventID}] && (appended[r.EventID] || now.Sub(r.Put) > appendTime) {
+		if !current[source{r.Field, r.EventID}] && (appended[r.EventID] || now.Sub(r.Put) > appendTime || isClosed(r.Field)) {
 			stale = append(stale, keyring.Hit{Token: token, Field: r.Field, EventID: r.EventID})
 		}
 	}

@@ -134,10 +134,9 @@ func (p *Process) destruction(ctx context.Context, cat *catalogue.State, it Item
 		if p.MarksFor > 0 {
 			d.Until = e.StartedAt.Recorded.Add(p.MarksFor)
 		}
-		return d, nil
 	}
 	for _, f := range cat.Fields() {
-		if groups[f.Group] {
+		if groups[f.Group] && (!d.Everything || f.Lookup != catalogue.NoLookup) {
 			d.Fields = append(d.Fields, f.ID)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lethe/domain"
+	"lethe/domain/catalogue"
 	"lethe/domain/operations"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
@@ -57,6 +58,33 @@ func TestPitfall19AHoldForManyPeopleIsHonouredAndReleased(t *testing.T) {
 	for _, token := range []domain.Token{a, b} {
 		require.True(t, w.read(token)["name=<erased>"])
 	}
+}
+
+// Whose address is held is found by it, until it goes too.
+func TestWhatIsHeldIsFound(t *testing.T) {
+	w := newWorld(t)
+	a := w.register("ada@example.org")
+	found := func() int {
+		hits, err := w.Keys.Find(ctx, catalogue.LookupEmail, "ada@example.org")
+		require.NoError(t, err)
+		return len(hits)
+	}
+	hold := domain.ID{9}
+	w.holdAll(hold, "contact")
+	w.order(a, subject.OrderErasure{Scope: all})
+	w.settleAll()
+	require.True(t, w.read(a)["name=<erased>"])
+	require.True(t, w.read(a)["email=ada@example.org"], "held")
+	require.Equal(t, 1, found())
+
+	_, err := w.Ledger.Operate(ctx, ledger.Request{Principal: me}, operations.ReleaseGroupHold{Hold: hold, Officer: true})
+	require.NoError(t, err)
+	require.NoError(t, w.Ledger.ReleaseCopies(ctx, me, hold, domain.ID{}))
+	_, err = w.Requeue(ctx, a)
+	require.NoError(t, err)
+	w.settleAll()
+	require.True(t, w.read(a)["email=<erased>"])
+	require.Zero(t, found())
 }
 
 // A hold on one record of a person is copied to the others that go along.

@@ -19,10 +19,12 @@ type Destruction struct {
 	Token   domain.Token // whose lookup rows and claims go; "": nobody's
 	Keys    []KeyInfo
 
-	// Everything: all lookup rows and import claims of Token go, and the
-	// digests of the bodies of their creation. Else those of Fields.
+	// Fields are those whose lookup rows, and hashes in import claims, go: a
+	// group that something keeps is found by its fields still.
+	Fields []domain.Name
+	// Everything: all import claims of Token go, and the digests of the bodies
+	// of their creation.
 	Everything bool
-	Fields     []domain.Name
 
 	Marks Marks     // left for what goes from the lookup; none is made twice
 	Until time.Time // the end of the marks; zero: none

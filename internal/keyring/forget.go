@@ -35,28 +35,28 @@ func (k *Keyring) forget(ctx context.Context, people []person) error {
 }
 
 func (k *Keyring) forgetOne(w *writer, p *person) error {
-	switch {
-	case p.token == "":
+	if p.token == "" {
 		return nil
-	case p.everything:
-		return k.forgetAll(w, string(p.token))
 	}
 	for _, f := range p.fields {
 		if _, err := w.exec("DELETE FROM lookup WHERE token = ? AND field = ?", string(p.token), string(f)); err != nil {
 			return err
 		}
 	}
-	if len(p.fields) == 0 {
-		return nil
+	switch {
+	case p.everything:
+		return k.forgetClaims(w, string(p.token))
+	case len(p.fields) > 0:
+		return k.forgetFields(w, string(p.token), p.fields)
 	}
-	return k.forgetFields(w, string(p.token), p.fields)
+	return nil
 }
 
-func (k *Keyring) forgetAll(w *writer, token string) error {
-	for _, query := range []string{"DELETE FROM lookup WHERE token = ?", "DELETE FROM imports WHERE token = ?"} {
-		if _, err := w.exec(query, token); err != nil {
-			return err
-		}
+// forgetClaims deletes what recognises a person's imports, and the digests of
+// the bodies that created them.
+func (k *Keyring) forgetClaims(w *writer, token string) error {
+	if _, err := w.exec("DELETE FROM imports WHERE token = ?", token); err != nil {
+		return err
 	}
 	gone := forgottenRow{token: token}
 	_, err := w.exec("INSERT OR REPLACE INTO forgotten ("+forgottenColumns+") VALUES (?,?)", token, k.secrets.shortMAC(gone.message(nil)))

@@ -207,3 +207,13 @@ func (k *Keyring) DropLookups(ctx context.Context, rows []Hit) error {
 		return nil
 	})
 }
+
+// CutLookup cuts the lookup file's write-ahead log, so that no row that was
+// deleted is left in it. *IncompleteError: a reader held it, call again.
+func (k *Keyring) CutLookup(ctx context.Context) error {
+	job := &lookupJob{rows: 1, clear: true}
+	if err := k.lookups.group.do(ctx, job); err != nil {
+		return fmt.Errorf("cutting the lookup's log: %w", err)
+	}
+	return job.notCleared
+}

@@ -59,9 +59,13 @@ func born(t testing.TB, k *Keyring, n byte) *human {
 	return h
 }
 
+func (h *human) fields() []domain.Name {
+	return []domain.Name{"email", "number", "phone", "second_email"}
+}
+
 func (h *human) everything() Destruction {
 	return Destruction{
-		Erasure: domain.ID(h.command[:16]), Token: h.token, Keys: h.keys, Everything: true, Marks: MarkSource | MarkContact,
+		Erasure: domain.ID(h.command[:16]), Token: h.token, Keys: h.keys, Everything: true, Fields: h.fields(), Marks: MarkSource | MarkContact,
 	}
 }
 
