@@ -39,6 +39,9 @@ func Refused(data string, err error) (Result, bool) {
 	case errors.As(err, &corrupt):
 		f.Where = fmt.Sprintf("%s, offset %d", logFile(corrupt.File), corrupt.Offset)
 		f.Means = "the log cannot be used: acknowledged events are damaged or gone. Keep a copy as it is, and restore the newest backup"
+	case errors.Is(err, keyring.ErrRootWrong):
+		f.Where = "the root key"
+		f.Means = "it is another one's, or it or the key store is damaged: put back the root key that was kept elsewhere, and if it is that, the key store. Until then no value can be opened or stored, and none counts as erased for it"
 	case keyring.IsDamage(err):
 		f.Where = "the key store"
 		f.Means = "no value can be opened or stored, and none counts as erased for it: put the damaged file back from its backup, and apply the erasures since then again"
