@@ -66,13 +66,26 @@ func (w *world) eraseAs(id domain.ID, tokens ...string) {
 		w.on(token, subject.Env{}, order)
 	}
 	for _, token := range tokens {
-		w.on(token, w.keysOf(token), subject.StartErasure{Erasure: id})
+		w.start(token, id)
 	}
 	for _, token := range tokens {
 		w.complete(token, subject.ErasureCompleted{
 			Erasure: id, Sinks: []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.Destroyed, Position: 7, At: time.Now()}},
 			DeadFrom: time.Date(2030, 1, 31, 0, 0, 0, 0, time.UTC), Marks: 1,
 		})
+	}
+}
+
+// start starts an erasure, unless the ledger's own process has come first.
+func (w *world) start(token string, id domain.ID) {
+	w.t.Helper()
+	env := w.keysOf(token)
+	env.EvidenceRetention = "P3Y"
+	_, err := w.app.Ledger.On(w.t.Context(), ledger.Request{Principal: app.LocalCaller().Principal}, domain.Token(token), env, subject.StartErasure{Erasure: id})
+	state, rerr := w.app.Ledger.Subject(w.t.Context(), domain.Token(token))
+	require.NoError(w.t, rerr)
+	if e, _ := state.Erasure(id); e.State != subject.IsStarted {
+		require.NoError(w.t, err)
 	}
 }
 
@@ -193,13 +206,13 @@ func TestNoCertificateOfWhatIsNotComplete(t *testing.T) {
 	id = second.String()
 	w.on(token, subject.Env{}, subject.OrderErasure{Erasure: second, Scope: everything, Linked: []domain.Token{domain.Token(other)}})
 	w.on(other, subject.Env{}, subject.OrderErasure{Erasure: second, Scope: everything, Of: domain.Token(token)})
-	w.on(token, w.keysOf(token), subject.StartErasure{Erasure: second})
+	w.start(token, second)
 	w.certificate(token, id).problem(409, "erasure.incomplete")
 	letter().problem(409, "erasure.incomplete")
 	sinks := []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.PurgePending, At: time.Now()}}
 	w.complete(token, subject.ErasureCompleted{Erasure: second, Sinks: sinks})
 	w.certificate(token, id).problem(409, "erasure.ordered")
-	w.on(other, w.keysOf(other), subject.StartErasure{Erasure: second})
+	w.start(other, second)
 	w.certificate(token, id).problem(409, "erasure.incomplete")
 	w.certificate(other, id).problem(409, "erasure.incomplete")
 	w.complete(other, subject.ErasureCompleted{Erasure: second, Sinks: sinks})
@@ -270,7 +283,7 @@ func TestDisclosuresEndWithTheErasure(t *testing.T) {
 	before := disclose()
 	w.do("PATCH", "/v1/subjects/"+token, m{"rectify": []m{{"field": "email", "value": "ada@new.example"}}}).is(200)
 	w.on(token, subject.Env{}, subject.OrderErasure{Erasure: erasureID, Cause: subject.OnRectification, Scope: subject.Scope{Superseded: []domain.Name{"contact"}}})
-	w.on(token, w.keysOf(token), subject.StartErasure{Erasure: erasureID})
+	w.start(token, erasureID)
 	w.complete(token, subject.ErasureCompleted{Erasure: erasureID, Sinks: []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.Destroyed, At: time.Now()}}})
 	disclose()
 	var c certificate.Certificate
