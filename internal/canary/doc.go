@@ -25,6 +25,8 @@
 //
 // # Limits
 //
+// Two characters of Chinese, say, are six bytes in UTF-8 and four in UTF-16,
+// which occur by chance: in that they are looked for only with short values.
 // What is encrypted is not found: that is what the search is to show. A value
 // under a keyed hash is not found either, nor one that was hashed together with
 // something else. Of a SQLite database that lies

@@ -3,6 +3,7 @@ package canary_test
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,5 +132,19 @@ func TestOccurrencesAreCountedOnce(t *testing.T) {
 	for _, f := range r.Findings {
 		require.Equal(t, 5<<20/len(text), f.Times)
 		require.Equal(t, int64(0), f.Offset)
+	}
+}
+
+// In an encoding in which a value is so short that it would be found by
+// chance it is not looked for, unless short values are.
+func TestAnEncodingThatIsTooShort(t *testing.T) {
+	const name = "李明"
+	dir := t.TempDir()
+	text := "--" + name + "--" + utf16Of(name, binary.BigEndian) + "--" + utf16Of(name, binary.LittleEndian) + "--"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a"), []byte(text), 0o600))
+	for short, want := range map[bool]int{false: 1, true: 3} {
+		v, err := canary.Compile([]string{name}, canary.Options{Short: short})
+		require.NoError(t, err)
+		require.Len(t, scan(t, v, dir).Findings, want, "short: %t", short)
 	}
 }

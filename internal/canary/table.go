@@ -80,7 +80,7 @@ func (t *table) each(v *Values, do func(form int, c charset, text []byte)) {
 				break
 			}
 			buf = appendForm(buf[:0], v.textOf(&v.forms[i]), c)
-			if n := len(buf); n >= t.width && (t.width == 8 || n < t.width+2) {
+			if n := len(buf); n >= max(t.width, v.bound) && (t.width == 8 || n < t.width+2) {
 				buf = append(buf, make([]byte, padding)...)
 				do(i, c, buf[:n])
 			}

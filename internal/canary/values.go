@@ -43,6 +43,7 @@ type Values struct {
 	count   int     // of values
 	longest int     // bytes of the longest form, in the widest encoding
 	least   int     // bytes of the shortest form
+	bound   int     // bytes that an encoding of a form has at least, or it is not searched for
 	chance  float64 // matches to expect in one random byte
 
 	text   []byte // of all forms, in lower case
@@ -138,6 +139,7 @@ func (b *builder) add(line int, value string) error {
 	if b.Short {
 		least = MinShort
 	}
+	b.v.bound = least
 	switch {
 	case value == "":
 		return nil

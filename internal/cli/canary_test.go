@@ -201,7 +201,7 @@ func (c *canaries) rights(l *live, token string) {
 // and the marks that erasures leave.
 func (c *canaries) upkeep(l *live) {
 	for _, path := range []string{
-		"/v1/retention/drop", "/v1/keys/epochs/rotate", "/v1/backups", "/v1/log/restarts/1/accept",
+		"/v1/retention/drop", "/v1/retention/run", "/v1/keys/epochs/rotate", "/v1/backups", "/v1/log/restarts/1/accept",
 		"/v1/keys/places/00000000-0000-4000-8000-000000000000/forget",
 	} {
 		l.do("POST", path, fmt.Sprintf(`{%q: 1}`, c.next("upkeep"))).refused()
@@ -211,7 +211,7 @@ func (c *canaries) upkeep(l *live) {
 	l.do("POST", "/v1/suppression/search", fmt.Sprintf(`{%q: 1}`, c.next("search"))).refused()
 	l.do("POST", "/v1/suppression/lift", fmt.Sprintf(`{"email": "%s@leak.example", "reason": %q}`, c.next("lifted"), c.next("lift reason")))
 	l.do("POST", "/v1/suppression/lift", fmt.Sprintf(`{"phone": %q, "reason": %q}`, c.next("lifted phone"), c.next("lift reason")))
-	for _, path := range []string{"/v1/keys/epochs", "/v1/backups", "/v1/log/restarts"} {
+	for _, path := range []string{"/v1/keys/epochs", "/v1/backups", "/v1/log/restarts", "/v1/retention/due"} {
 		l.do("GET", path+"?"+c.next("upkeep")+"=1", "").refused()
 		l.do("GET", path, "")
 	}
