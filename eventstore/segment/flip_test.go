@@ -17,6 +17,7 @@ import (
 	"lethe/eventstore"
 	"lethe/eventstore/segment"
 	"lethe/eventstore/storetest"
+	"lethe/internal/testenv"
 )
 
 // everything is what a full check looks at.
@@ -180,10 +181,7 @@ func sameDropped(a, b []eventstore.Dropped) bool {
 // index's files is found, or changes no answer.
 func TestEveryFlippedBitIsFound(t *testing.T) {
 	fs, want := flipStore(t)
-	stride := 89
-	if testing.Short() {
-		stride = 4999
-	}
+	stride := testenv.Cases(4999, 263, 89)
 	type flip struct {
 		file string
 		bit  int

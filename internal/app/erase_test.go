@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"lethe/internal/app"
 	"lethe/internal/audit"
 	"lethe/internal/ledger"
+	"lethe/internal/testenv"
 	"lethe/projections"
 )
 
@@ -69,13 +68,7 @@ func eventually(t *testing.T, atMost time.Duration, is func() bool) {
 // ones opens afterwards, everything of the others does, and the ledger is
 // clean; views rebuilt afterwards are the same.
 func TestThousandsOfErasuresUnderLoad(t *testing.T) {
-	people, clients := 1000, 64
-	if n, err := strconv.Atoi(os.Getenv("LETHE_ERASURES")); err == nil { // 10,000 in make test
-		people = n
-	}
-	if testing.Short() {
-		people = 300
-	}
+	people, clients := testenv.Cases(300, 1000, 10_000), 64
 	a, err := app.Open(context.Background(), conf(t.TempDir()), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, a.Close()) }()

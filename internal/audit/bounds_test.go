@@ -30,7 +30,7 @@ func TestIndexOfLeaves(t *testing.T) {
 	}
 	requireClean(t, verifyLog())
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range rounds(t, 30, 5) {
+	for range rounds(t, 5, 30, 30) {
 		name := fmt.Sprintf("seal/index-0/%08d", rng.IntN(runs))
 		file := filepath.Join(l.dir, name)
 		was, err := os.ReadFile(file)

@@ -24,6 +24,7 @@ import (
 	"lethe/domain"
 	"lethe/internal/app"
 	"lethe/internal/audit"
+	"lethe/internal/testenv"
 )
 
 // The tamper test changes one thing in a file of a small and complete ledger
@@ -192,11 +193,9 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-func rounds(t testing.TB, n, short int) int {
+func rounds(t testing.TB, few, usual, all int) int {
 	t.Helper()
-	if testing.Short() {
-		n = short
-	}
+	n := testenv.Cases(few, usual, all)
 	if s := os.Getenv("LETHE_TAMPER_ROUNDS"); s != "" {
 		times, err := strconv.Atoi(s)
 		require.NoError(t, err)
@@ -297,7 +296,7 @@ func TestTamperedLedger(t *testing.T) {
 	g, ctx := errgroup.WithContext(t.Context())
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, r := range w.parts {
-		for k := range rounds(t, 5, 1) {
+		for k := range rounds(t, 1, 2, 5) {
 			rng := draw(t, i, k)
 			g.Go(func() error {
 				outcome, err := w.closed(ctx, t, r, rng)
@@ -391,7 +390,7 @@ func TestTamperedWhileOpen(t *testing.T) {
 			live = append(live, r)
 		}
 	}
-	for i := range rounds(t, 1500, 40) {
+	for i := range rounds(t, 40, 400, 1500) {
 		r := live[i%len(live)]
 		rng := draw(t, i, 11)
 		c := r.pick(rng, dir)

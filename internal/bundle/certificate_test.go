@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"lethe/internal/certificate"
+	"lethe/internal/testenv"
 	"lethe/internal/tlog"
 )
 
@@ -193,10 +194,7 @@ func TestWhoVouchesForACertificate(t *testing.T) {
 func TestEveryByteOfACertificateCounts(t *testing.T) {
 	text, page := goldenCertificate(t)
 	trust := trusted(t)
-	step := 16
-	if testing.Short() {
-		step = 97
-	}
+	step := testenv.Cases(97, 41, 16)
 	if s := os.Getenv("LETHE_TAMPER_ROUNDS"); s != "" {
 		times, err := strconv.Atoi(s)
 		require.NoError(t, err)

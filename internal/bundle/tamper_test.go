@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lethe/internal/leaf"
+	"lethe/internal/testenv"
 	"lethe/internal/tlog"
 )
 
@@ -79,10 +80,7 @@ func TestEveryByteCounts(t *testing.T) {
 	z, _ := small(t)
 	trust := trusted(t)
 	files, _ := decode(z)
-	step := 4
-	if testing.Short() {
-		step = 37
-	}
+	step := testenv.Cases(37, 11, 4)
 	if s := os.Getenv("LETHE_TAMPER_ROUNDS"); s != "" {
 		times, err := strconv.Atoi(s)
 		require.NoError(t, err)

@@ -17,6 +17,7 @@ import (
 	"lethe/domain/catalogue"
 	"lethe/domain/personal"
 	"lethe/internal/part"
+	"lethe/internal/testenv"
 )
 
 // findings are what Check reports.
@@ -187,9 +188,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 				stride, err = strconv.Atoi(s)
 				require.NoError(t, err)
 			}
-			if testing.Short() {
-				stride *= 5
-			}
+			stride *= testenv.Cases(5, 3, 1)
 			path := map[string]string{
 				storeFile: filepath.Join(f.o.Dir, storeFile), lookupFile: filepath.Join(f.o.LookupDir, lookupFile),
 				journalFile: filepath.Join(f.o.JournalDir, journalFile), marksFile: filepath.Join(f.o.JournalDir, marksFile),

@@ -7,7 +7,8 @@
 //
 // Variables: LETHE_TESTDATA is the absolute path of the foreign test data
 // (there is no default); LETHE_REQUIRE is a comma-separated list of what must
-// be there, such as "testdata".
+// be there, such as "testdata"; LETHE_FULL, when it is set, has tests that try
+// many cases try all that they know, as `make test` does.
 package testenv
 
 import (
@@ -53,4 +54,16 @@ func Missing(t testing.TB, what, why string) {
 func Required(what string) bool {
 	list := strings.Split(os.Getenv("LETHE_REQUIRE"), ",")
 	return slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == what })
+}
+
+// Cases is how many cases a test tries, or how far they lie apart: few with
+// -short, as under the race detector, all with LETHE_FULL.
+func Cases(few, usual, all int) int {
+	switch {
+	case testing.Short():
+		return few
+	case os.Getenv("LETHE_FULL") != "":
+		return all
+	}
+	return usual
 }
