@@ -72,6 +72,10 @@ bench: build ## print each figure beside a raw group-commit log in the same run
 fuzz: ## run every fuzz target for a while (FUZZTIME=20s)
 	@bash scripts/fuzz.sh $(FUZZTIME)
 
+.PHONY: mutants
+mutants: ## take each protection against a pitfall of erasure out of the code, and see its test fail; takes minutes (PITFALLS="3 17")
+	@go run ./scripts/mutants $(PITFALLS)
+
 .PHONY: clean
 clean: ## remove what was built, and the data directory of `make run`
 	rm -rf build

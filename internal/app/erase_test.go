@@ -64,6 +64,33 @@ func eventually(t *testing.T, atMost time.Duration, is func() bool) {
 	require.Eventually(t, is, atMost, 20*time.Millisecond)
 }
 
+// A hold keeps its group, and whoever releases it needs to do nothing more: what
+// it had kept of an erasure is erased.
+func TestPitfall19AReleaseOrdersWhatWasKept(t *testing.T) {
+	s := newSite(t)
+	_, err := s.app.Ledger.Declare(t.Context(), ledger.Request{Principal: app.Local}, catalogue.DeclarePurpose{PurposeDeclared: catalogue.PurposeDeclared{
+		ID: "claims", Controllers: []domain.Name{"acme"}, Basis: domain.LegalObligation, Fields: []domain.Name{"name"}, Keeps: true,
+		Retention: "P3Y", RetentionStart: catalogue.FromCollection, DPV: "dpv:LegalCompliance",
+	}})
+	require.NoError(t, err)
+	token, hold := s.person(1), domain.ID{9}
+	officer := func(c subject.Command) {
+		_, err := s.app.Ledger.On(t.Context(), ledger.Request{Principal: app.Local}, token, subject.Env{Officer: true}, c)
+		require.NoError(t, err)
+	}
+	erased := func(group domain.Name) bool {
+		groups, err := s.app.Keys.Fenced(context.Background(), token.Stream())
+		require.NoError(t, err)
+		return groups[group]
+	}
+	officer(subject.PlaceHold{Hold: hold, Group: "identity", Purpose: "claims", Review: time.Now().AddDate(1, 0, 0), Authority: personal.Of("court")})
+	s.erase(token)
+	require.True(t, erased("contact"))
+	require.False(t, erased("identity"), "held")
+	officer(subject.ReleaseHold{Hold: hold})
+	eventually(t, 20*time.Second, func() bool { return erased("identity") })
+}
+
 // Thousands are erased while others are written to and read: nothing of the
 // ones opens afterwards, everything of the others does, and the ledger is
 // clean; views rebuilt afterwards are the same.

@@ -214,6 +214,7 @@ func TestPitfall13AuditRowsKeepPseudonymsOnly(t *testing.T) {
 	require.NotEmpty(t, c.search(t, "what opens", opened.byDoor), "before the erasure it is there to be found")
 	require.Empty(t, c.search(t, "what audits", opened.audit))
 	require.Contains(t, opened.audit, person)
+	require.Contains(t, opened.audit, `"sealed":[`, "the feed of events is among it")
 
 	l.erase(`{"everything": true}`, person)
 	after := l.exports(person)

@@ -1,7 +1,9 @@
 package erasure
 
 import (
+	"database/sql"
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -73,6 +75,10 @@ func TestPitfall05KilledAtEveryStep(t *testing.T) {
 			require.Equal(t, subject.IsCompleted, e.State, "cut off at %v", names)
 			require.Equal(t, 1, w.count(token, "ErasureStarted"))
 			require.Equal(t, 1, w.count(token, "ErasureCompleted"))
+			require.Len(t, e.Completed.Keys, len(e.Started.Keys))
+			for _, k := range e.Completed.Keys {
+				require.False(t, k.Fingerprint.IsZero(), "cut off at %v: it is still known which key was destroyed", names)
+			}
 			require.NotContains(t, w.read(token), "email=ada@example.org")
 			require.True(t, w.read(token)["email=<erased>"])
 			require.True(t, w.read(token)["invoice=invoice 7"])
@@ -106,6 +112,30 @@ func TestPitfall18PartialSuccessIsNotReportedAsDone(t *testing.T) {
 	w.settleAll()
 	require.Equal(t, subject.IsCompleted, w.erasure(it).State)
 	require.Empty(t, w.Trouble(a, it.Erasure))
+}
+
+// Somebody still reads the key store as it was, so that the bytes of a key are
+// in a file: that is no completion either.
+func TestPitfall18BytesLeftInAFileAreNotDestroyed(t *testing.T) {
+	t.Parallel() // it takes SQLite's patience of ten seconds
+	w := newWorld(t)
+	a := w.register("ada@example.org")
+	it := w.order(a, subject.OrderErasure{Scope: all})
+	db, err := sql.Open("sqlite", filepath.Join(w.dir, "keys", "keys.db"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	reader, err := db.BeginTx(ctx, nil)
+	require.NoError(t, err)
+	var n int
+	require.NoError(t, reader.QueryRow("SELECT count(*) FROM keys").Scan(&n))
+	_, err = w.Round(ctx)
+	require.NoError(t, err)
+	require.NotContains(t, w.read(a), "email=ada@example.org", "the key is destroyed all the same")
+	require.Equal(t, subject.IsStarted, w.erasure(it).State)
+	require.Contains(t, w.Trouble(a, it.Erasure), "incomplete")
+	require.NoError(t, reader.Rollback())
+	w.settleAll()
+	require.Equal(t, subject.IsCompleted, w.erasure(it).State)
 }
 
 // A hold keeps its group through an erasure, and its release lets it go.

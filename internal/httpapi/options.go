@@ -25,7 +25,6 @@ type Options struct {
 	Keys    *keyring.Keyring
 	Views   Views
 	Store   eventstore.Store // of the events feed
-	Decoder Decoder
 	Imports Importer
 	Leaves  Leaves    // nil = where events lie in the tree is not known
 	Seal    *seal.Log // nil = history is not sealed, and nothing is proven
@@ -85,11 +84,6 @@ func set[T int | int64 | time.Duration](v *T, to T) {
 	if *v <= 0 {
 		*v = to
 	}
-}
-
-// Decoder turns a stored event into a domain event, its values sealed.
-type Decoder interface {
-	Decode(rec *eventstore.Recorded) (domain.Recorded, error)
 }
 
 // Views are the read models and how they are kept. A *projections.Runner is one.

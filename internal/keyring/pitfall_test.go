@@ -19,7 +19,7 @@ import (
 )
 
 // The tests of the pitfalls of key destruction that are the keyring's own. The
-// numbers are those of docs/erasure.md.
+// numbers are those of docs/pitfalls.md.
 
 // TestPitfall01EraseThenWrite: "no key" alone cannot tell erased from never
 // had, so that an erased compartment would get a new key.
@@ -173,6 +173,86 @@ func TestPitfall06ProvisioningRacesAnErasure(t *testing.T) {
 		}
 	}
 	requireWhole(t, k)
+}
+
+// TestPitfall06ErasedBetweenAskingAndInserting: a first key is asked for, and
+// before it is inserted another program makes it and destroys it.
+func TestPitfall06ErasedBetweenAskingAndInserting(t *testing.T) {
+	o := options(t)
+	k, other := open(t, o), open(t, o)
+	c := compartment(1)
+	commit, asked, erased := k.group.commit, make(chan struct{}), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(erased) })
+	defer goOn()
+	k.group.commit = func(jobs []*provisionJob) error {
+		close(asked)
+		<-erased
+		return commit(jobs)
+	}
+	result := make(chan error, 1)
+	go func() {
+		_, err := k.Provision(context.Background(), []Compartment{c})
+		result <- err
+	}()
+	<-asked
+	one(t, other, c)
+	destroy(t, other, c)
+	goOn()
+	require.ErrorAs(t, <-result, new(*FencedError))
+	infos, err := k.Keys(t.Context(), c.Owner)
+	require.NoError(t, err)
+	require.Len(t, infos, 1, "no new key")
+	require.True(t, infos[0].Fenced)
+	requireWhole(t, k)
+}
+
+// TestPitfall06ErasedWhileItIsRead: the erasure falls, one after the other,
+// into every moment at which a key that is being read or provisioned asks for
+// the time. What was read before it is not kept behind it.
+func TestPitfall06ErasedWhileItIsRead(t *testing.T) {
+	c := compartment(1)
+	for name, use := range map[string]func(*Keyring, *personal.Ref) error{
+		"opened": func(k *Keyring, ref *personal.Ref) error {
+			_, err := k.Open(context.Background(), ref)
+			return err
+		},
+		"provisioned": func(k *Keyring, _ *personal.Ref) error {
+			_, err := k.Provision(context.Background(), []Compartment{c})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			moments := 0
+			for ; ; moments++ {
+				o := options(t)
+				var erase func()
+				left := moments
+				o.Now = func() time.Time {
+					if left--; erase != nil && left < 0 {
+						now := erase
+						erase = nil
+						now()
+					}
+					return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+				}
+				k := open(t, o)
+				ref := sealed(t, k, one(t, k, c), 1, "goes")
+				require.NoError(t, k.Close())
+				k = open(t, o) // with nothing cached
+				left, erase = moments, func() { destroy(t, k, c) }
+				if err := use(k, ref); err != nil {
+					require.True(t, asFenced(err), "%v", err)
+				}
+				if erase != nil {
+					break // it asks no more often
+				}
+				require.Equal(t, personal.Erased, stateOf(t, k, ref))
+				_, err := k.Provision(t.Context(), []Compartment{c})
+				require.ErrorAs(t, err, new(*FencedError))
+			}
+			require.GreaterOrEqual(t, moments, 2)
+		})
+	}
 }
 
 // asFenced: refused by the fence, or because the key was wiped in between.
