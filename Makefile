@@ -16,7 +16,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z][a-z-]*:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## build, start on a fresh data directory with made-up customers, and stay up
@@ -32,10 +32,16 @@ build: ## build the program, and the auditor's lethe-verify, into build/
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/lethe
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o build/lethe-verify ./cmd/lethe-verify
 
+.PHONY: build-kms
+build-kms: ## build lethe-kms: lethe with root keys at Amazon, Google and Microsoft too
+	@mkdir -p build
+	go -C cmd/lethe-kms build -trimpath -ldflags '-X main.version=$(VERSION)' -o ../../build/lethe-kms .
+
 .PHONY: test
 test: ## run all tests, and other programs on what Lethe publishes; lists what was skipped (LETHE_TESTDATA, LETHE_REQUIRE); `go test ./...` tries fewer cases
 	@set -o pipefail; LETHE_FULL=1 go test -json ./... | go run ./scripts/testreport
 	@set -o pipefail; go -C scripts/oracles test -json ./... | go run ./scripts/testreport
+	@set -o pipefail; go -C cmd/lethe-kms test -json ./... | go run ./scripts/testreport
 
 .PHONY: race
 race: ## run the short tests under the race detector (needs a C compiler)
@@ -51,8 +57,10 @@ lint: ## check format, vet, staticcheck, import arrows and exhaustive switches
 	if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted (make format):"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go -C scripts/oracles vet ./...
+	go -C cmd/lethe-kms vet ./...
 	$(TOOL) staticcheck ./...
 	go -C scripts/oracles tool -modfile=../tools/go.mod staticcheck ./...
+	go -C cmd/lethe-kms tool -modfile=../../scripts/tools/go.mod staticcheck ./...
 	go test ./internal/archtest
 
 .PHONY: format

@@ -1,11 +1,14 @@
 package archtest
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // arrow says what a folder of ours may import of ours. The longest matching
@@ -60,6 +63,7 @@ func arrows() []arrow {
 		{"internal/app", []string{"domain", "eventstore", "internal", "projections"}, "the composition root sees all"},
 		{"internal/cli", []string{"domain", "eventstore", "internal", "projections"}, "an edge that can be the whole program"},
 		{"cmd/lethe-verify", []string{"internal/bundle"}, "an auditor's program: a test pins what it links"},
+		{"cmd/lethe-kms", []string{"internal/cli", "internal/rootkey"}, "kinds of root keys, and the program that takes them"},
 		{"cmd", []string{"internal/app", "internal/cli"}, "main does next to nothing"},
 		{"scripts", nil, "tools of the project do not need it"},
 	}
@@ -157,6 +161,31 @@ func TestForeignModules(t *testing.T) {
 			}
 			if foreign := strings.Contains(strings.Split(p, "/")[0], "."); foreign && within(f.pkg, "domain") {
 				assert.True(t, within(p, "github.com/cockroachdb/apd"), "%s imports %s: the domain needs the standard library and decimals only", f.name, p)
+			}
+		}
+	}
+}
+
+// The clients of key services are larger than everything else: they are in
+// lethe-kms, a module of its own, and in nothing that this module builds.
+func TestNoKeyServicesInTheModule(t *testing.T) {
+	clients := []string{
+		"gocloud.dev", "github.com/aws", "github.com/Azure", "github.com/AzureAD", "cloud.google.com",
+		"google.golang.org/api", "google.golang.org/grpc", "google.golang.org/genproto", "github.com/googleapis",
+	}
+	for p := range exported(t) {
+		assert.False(t, within(p, clients...), "%s is linked", p)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "require ")), " ")
+		assert.False(t, within(name, clients...), "go.mod needs %s", name)
+	}
+	for _, f := range load(t) {
+		for p := range f.imports {
+			if within(p, clients...) {
+				assert.True(t, within(f.pkg, "cmd/lethe-kms"), "%s imports %s", f.name, p)
 			}
 		}
 	}

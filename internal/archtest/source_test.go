@@ -31,7 +31,7 @@ type file struct {
 	lines   int
 }
 
-// load parses every Go file of the module; nested modules are left out.
+// load parses every Go file of the project, those of nested modules included.
 func load(t *testing.T) []file {
 	t.Helper()
 	var out []file

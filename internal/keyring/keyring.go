@@ -210,6 +210,12 @@ func (k *Keyring) openStores(ctx context.Context) error {
 	case stored && confirmed:
 		return noEpochs(files)
 	}
+	var first *firstRoot
+	if !stored { // asked before anything is made: a key service may not answer
+		if first, err = k.firstRoot(ctx, root); err != nil {
+			return err
+		}
+	}
 	if err := createFile(store); err != nil {
 		return err
 	}
@@ -223,7 +229,7 @@ func (k *Keyring) openStores(ctx context.Context) error {
 	case !created && confirmed:
 		return ErrStoreMissing
 	case !created:
-		if err := k.createStores(ctx, root, files); err != nil {
+		if err := k.createStores(ctx, root, first, files); err != nil {
 			return err
 		}
 	case k.root == nil && form == nil:
@@ -251,17 +257,33 @@ func (k *Keyring) openEpochs(ctx context.Context, root rootkey.Provider, form *e
 	return err
 }
 
-func (k *Keyring) createStores(ctx context.Context, root rootkey.Provider, files []placeFile) error {
-	var storeID [16]byte
-	if _, err := io.ReadFull(k.opts.Rand, storeID[:]); err != nil {
-		return fmt.Errorf("drawing a store ID: %w", err)
+// firstRoot is a new key-encryption key under the root key.
+type firstRoot struct {
+	storeID [16]byte
+	kek     cipher.AEAD
+	wrap    rootWrap
+}
+
+func (k *Keyring) firstRoot(ctx context.Context, root rootkey.Provider) (*firstRoot, error) {
+	var f firstRoot
+	if _, err := io.ReadFull(k.opts.Rand, f.storeID[:]); err != nil {
+		return nil, fmt.Errorf("drawing a store ID: %w", err)
 	}
-	kek, w, err := newKEK(ctx, root, storeID, k.opts.Rand)
-	if err != nil {
-		return err
+	var err error
+	f.kek, f.wrap, err = newKEK(ctx, root, f.storeID, k.opts.Rand)
+	return &f, err
+}
+
+// createStores makes the stores, with a new root unless one is given: a crash
+// may have left a key store with nothing in it.
+func (k *Keyring) createStores(ctx context.Context, root rootkey.Provider, first *firstRoot, files []placeFile) (err error) {
+	if first == nil {
+		if first, err = k.firstRoot(ctx, root); err != nil {
+			return err
+		}
 	}
-	k.root = kek
-	e, err := newEpochs(kek, w, storeID, k.now(), k.opts.Rand)
+	k.root = first.kek
+	e, err := newEpochs(first.kek, first.wrap, first.storeID, k.now(), k.opts.Rand)
 	if err != nil {
 		return err
 	}

@@ -141,6 +141,18 @@ func TestAStartAsksOnce(t *testing.T) {
 	require.Equal(t, 2, v.Asked(), "a service that goes away later holds nothing up")
 }
 
+// A first start that the key service does not answer makes nothing, so that
+// another root key can be named.
+func TestAFirstStartWithoutTheRootKey(t *testing.T) {
+	r := underVault(t)
+	r.away()
+	_, err := Open(t.Context(), r.o)
+	require.ErrorIs(t, err, rootkey.ErrUnreachable)
+	require.NoDirExists(t, r.o.Dir)
+	r.o.RootKeyFile = filepath.Join(filepath.Dir(r.o.Dir), "root.key")
+	one(t, open(t, r.o), compartment(1))
+}
+
 // What a key service wraps is for one key store: another one's does not open.
 func TestAWrappedKeyIsForItsStore(t *testing.T) {
 	r := underVault(t)

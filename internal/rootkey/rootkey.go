@@ -45,15 +45,16 @@ type Provider interface {
 	Close() error
 }
 
-// MaxPlain is what every provider can wrap, in bytes.
-const MaxPlain = 1024
+// MaxPlain is what every provider can wrap, in bytes: an RSA key of 2048 bits
+// takes 190 (RFC 8017, 7.1.1, with SHA-256).
+const MaxPlain = 128
 
 // Errors of providers.
 var (
 	ErrMissing     = errors.New("the root key is missing: put it back, or restore it from where you keep it")
 	ErrWrong       = errors.New("the root key does not open this key store: it belongs to another one")
 	ErrExposed     = errors.New("can be read by others: chmod 600 it")
-	ErrDenied      = errors.New("the key service refuses access to the root key: give it a token that may use the key")
+	ErrDenied      = errors.New("the key service refuses to use the root key: give this program the right to, and see that the key is enabled")
 	ErrUnreachable = errors.New("the key service of the root key cannot be reached: bring it back, or correct its address")
 	ErrPassphrase  = errors.New("the passphrase does not open the root key")
 )
