@@ -74,24 +74,24 @@ func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // amazonError sorts by the codes of the KMS API reference (Decrypt, Encrypt,
 // Common Errors). What else the service refuses, such as a disabled key or a
 // stranger, has a status of 4xx, as has being asked too often.
-func amazonError(err error) (kind error, says string) {
+func amazonError(err error) (says string, kind error) {
 	var api smithy.APIError
 	var response *smithyhttp.ResponseError
 	switch {
 	case errors.Is(err, errNoCredentials):
-		return rootkey.ErrDenied, err.Error()
+		return err.Error(), rootkey.ErrDenied
 	case !errors.As(err, &api):
-		return rootkey.ErrUnreachable, err.Error()
+		return err.Error(), rootkey.ErrUnreachable
 	}
 	says = fmt.Sprintf("AWS says %s: %s", api.ErrorCode(), api.ErrorMessage())
 	_, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
 	switch code := api.ErrorCode(); {
 	case code == "NotFoundException":
-		return rootkey.ErrMissing, says
+		return says, rootkey.ErrMissing
 	case code == "InvalidCiphertextException" || code == "IncorrectKeyException":
-		return rootkey.ErrWrong, says
+		return says, rootkey.ErrWrong
 	case throttled || !errors.As(err, &response) || response.HTTPStatusCode() >= 500:
-		return rootkey.ErrUnreachable, says
+		return says, rootkey.ErrUnreachable
 	}
-	return rootkey.ErrDenied, says
+	return says, rootkey.ErrDenied
 }

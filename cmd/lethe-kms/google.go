@@ -57,20 +57,20 @@ func (l *limited) Retry(err error) (time.Duration, bool) {
 // googleError sorts the codes of gRPC. A key that is disabled, or whose version
 // is destroyed, fails a precondition; what another key encrypted is an invalid
 // argument.
-func googleError(err error) (kind error, says string) {
+func googleError(err error) (says string, kind error) {
 	var answer interface{ GRPCStatus() *status.Status }
 	if !errors.As(err, &answer) {
-		return rootkey.ErrUnreachable, err.Error()
+		return err.Error(), rootkey.ErrUnreachable
 	}
 	s := answer.GRPCStatus()
 	says = fmt.Sprintf("Google says %s: %s", s.Code(), s.Message())
 	switch s.Code() {
 	case codes.NotFound:
-		return rootkey.ErrMissing, says
+		return says, rootkey.ErrMissing
 	case codes.InvalidArgument:
-		return rootkey.ErrWrong, says
+		return says, rootkey.ErrWrong
 	case codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition:
-		return rootkey.ErrDenied, says
+		return says, rootkey.ErrDenied
 	}
-	return rootkey.ErrUnreachable, says
+	return says, rootkey.ErrUnreachable
 }

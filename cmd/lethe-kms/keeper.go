@@ -32,7 +32,7 @@ type keeper struct {
 	// sort tells what kind of rootkey's errors one of the client is, and says it
 	// on one line. It asks for the service's own codes: gocloud's are fewer, and
 	// call access denied unknown.
-	sort func(error) (kind error, says string)
+	sort func(error) (says string, kind error)
 	hang func() error // hangs up
 }
 
@@ -43,9 +43,7 @@ func opener(open func(ctx context.Context, name *url.URL) (*keeper, error)) root
 		if err != nil || u.User != nil || u.Fragment != "" { // err repeats the name, which may hold a secret by mistake
 			return nil, errors.New("the name of the key is malformed")
 		}
-		bounded, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		k, err := open(bounded, u)
+		k, err := open(ctx, u) // not bounded: a client may keep the context for its credentials
 		if err != nil {
 			return nil, errors.Join(err, ctx.Err())
 		}
@@ -96,7 +94,7 @@ func (k *keeper) ask(ctx context.Context, what func(context.Context, []byte) ([]
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("asking the key service: %w", ctx.Err())
 	}
-	kind, says := k.sort(err)
+	says, kind := k.sort(err)
 	if bounded.Err() != nil {
 		kind, says = rootkey.ErrUnreachable, fmt.Sprintf("no answer within %s: %s", k.patience, says)
 	}

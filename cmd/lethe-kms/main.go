@@ -1,6 +1,6 @@
 // Command lethe-kms is lethe with root keys in the key services of Amazon,
-// Google and Microsoft as well. It is a module of its own: their clients are
-// larger than everything else, and are in no other program.
+// Google and Microsoft as well. It is a module of its own, so that the clients,
+// and the many modules they need, are in no other program.
 //
 // # Names
 //

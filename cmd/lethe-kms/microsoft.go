@@ -58,25 +58,25 @@ func (m microsoft) client(vault string) (*azkeys.Client, error) {
 
 // microsoftError sorts by status. A key that is disabled or expired is
 // forbidden; what another key encrypted is a bad request.
-func microsoftError(err error) (kind error, says string) {
+func microsoftError(err error) (says string, kind error) {
 	var response *azcore.ResponseError
 	if !errors.As(err, &response) {
 		var final interface{ NonRetriable() } // a credential's own errors
 		if errors.As(err, &final) {
-			return rootkey.ErrDenied, err.Error()
+			return err.Error(), rootkey.ErrDenied
 		}
-		return rootkey.ErrUnreachable, err.Error()
+		return err.Error(), rootkey.ErrUnreachable
 	}
 	says = fmt.Sprintf("Key Vault answers %d%s", response.StatusCode, microsoftWords(response))
 	switch response.StatusCode {
 	case http.StatusNotFound:
-		return rootkey.ErrMissing, says
+		return says, rootkey.ErrMissing
 	case http.StatusBadRequest:
-		return rootkey.ErrWrong, says
+		return says, rootkey.ErrWrong
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return rootkey.ErrDenied, says
+		return says, rootkey.ErrDenied
 	}
-	return rootkey.ErrUnreachable, says
+	return says, rootkey.ErrUnreachable
 }
 
 // microsoftWords are the service's own. The client's error is the whole

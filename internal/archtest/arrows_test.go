@@ -166,8 +166,8 @@ func TestForeignModules(t *testing.T) {
 	}
 }
 
-// The clients of key services are larger than everything else: they are in
-// lethe-kms, a module of its own, and in nothing that this module builds.
+// The clients of key services need many modules: they are in lethe-kms, which is
+// a module of its own, and in nothing that this module builds.
 func TestNoKeyServicesInTheModule(t *testing.T) {
 	clients := []string{
 		"gocloud.dev", "github.com/aws", "github.com/Azure", "github.com/AzureAD", "cloud.google.com",

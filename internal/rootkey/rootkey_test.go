@@ -87,35 +87,60 @@ func TestVault(t *testing.T) {
 	if address == "" {
 		testenv.Missing(t, "vault", "LETHE_VAULT is not set: no Vault to try")
 	}
-	ask := func(method, path, body string) {
-		req, err := http.NewRequestWithContext(t.Context(), method, address+"/v1/"+path, strings.NewReader(body))
-		require.NoError(t, err)
-		req.Header.Set("X-Vault-Token", os.Getenv("VAULT_TOKEN"))
-		res, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
-		_, _ = io.Copy(io.Discard, res.Body)
-		require.NoError(t, res.Body.Close())
-	}
-	ask(http.MethodPost, "sys/mounts/transit", `{"type":"transit"}`) // may be there already
-	rootkeytest.Run(t, func(t *testing.T) rootkeytest.Subject {
+	rootkeytest.Run(t, vaultAt(address, os.Getenv("VAULT_TOKEN")))
+}
+
+// The same way of asking a server, at the stand-in: so it cannot rot where
+// there is no server.
+func TestVaultByItsAddress(t *testing.T) {
+	v := rootkeytest.NewVault(token)
+	server := httptest.NewServer(v)
+	defer server.Close()
+	rootkeytest.Run(t, vaultAt(server.URL, token))
+	require.Greater(t, v.Asked(), 50)
+}
+
+// vaultAt makes two keys in a server for each part of the contract, and
+// deletes them.
+func vaultAt(address, token string) func(t *testing.T) rootkeytest.Subject {
+	return func(t *testing.T) rootkeytest.Subject {
+		ask := func(method, path, body string) int {
+			req, err := http.NewRequest(method, address+"/v1/"+path, strings.NewReader(body))
+			require.NoError(t, err)
+			req.Header.Set("X-Vault-Token", token)
+			res, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			_, _ = io.Copy(io.Discard, res.Body)
+			require.NoError(t, res.Body.Close())
+			return res.StatusCode
+		}
+		done := func(method, path, body string) { require.Less(t, ask(method, path, body), 300, "%s %s", method, path) }
+		ask(http.MethodPost, "sys/mounts/transit", `{"type":"transit"}`) // may be there already
 		var n [4]byte
 		_, _ = rand.Read(n[:])
 		key := fmt.Sprintf("lethe-test-%x", n)
+		drop := func(name string) {
+			done(http.MethodPost, "transit/keys/"+name+"/config", `{"deletion_allowed":true}`)
+			done(http.MethodDelete, "transit/keys/"+name, "")
+		}
+		deleted := false
 		for _, name := range []string{key, key + "-other"} {
-			ask(http.MethodPost, "transit/keys/"+name, "{}")
+			done(http.MethodPost, "transit/keys/"+name, "{}")
 			t.Cleanup(func() {
-				ask(http.MethodPost, "transit/keys/"+name+"/config", `{"deletion_allowed":true}`)
-				ask(http.MethodDelete, "transit/keys/"+name, "")
+				if name != key || !deleted {
+					drop(name)
+				}
 			})
 		}
-		env := map[string]string{"VAULT_ADDR": address, "VAULT_TOKEN": os.Getenv("VAULT_TOKEN")}
+		env := map[string]string{"VAULT_ADDR": address, "VAULT_TOKEN": token}
 		o := rootkey.Options{Env: environment(env)}
 		return rootkeytest.Subject{
-			Open: opener("hashivault://"+key, o), Other: opener("hashivault://"+key+"-other", o), Secrets: []string{os.Getenv("VAULT_TOKEN")},
-			Rotate: func() { ask(http.MethodPost, "transit/keys/"+key+"/rotate", "") },
+			Open: opener("hashivault://"+key, o), Other: opener("hashivault://"+key+"-other", o), Secrets: []string{token},
+			Rotate: func() { done(http.MethodPost, "transit/keys/"+key+"/rotate", "") },
+			Delete: func() { drop(key); deleted = true },
 			Deny:   func() { env["VAULT_TOKEN"] = "nobody" }, Away: func() { env["VAULT_ADDR"] = "http://127.0.0.1:1" },
 		}
-	})
+	}
 }
 
 func TestNamesThatAreRefused(t *testing.T) {

@@ -15,10 +15,11 @@ import (
 	"lethe/internal/part"
 )
 
-// Vault stands in for Vault's transit engine, mounted at /transit: encrypt,
-// decrypt and rotate, key versions, min_decryption_version, its errors and its
-// tokens. It is an http.Handler. Unlike Vault, which may make a key that it is
-// asked to encrypt with, it has only those that were made.
+// Vault stands in for Vault's transit engine, mounted at /transit: keys are
+// made, rotated and deleted, encrypt and decrypt; it has key versions,
+// min_decryption_version, Vault's errors and its tokens. It is an http.Handler.
+// Unlike Vault, which may make a key that it is asked to encrypt with, it has
+// only those that were made.
 type Vault struct {
 	Token string
 
@@ -32,6 +33,7 @@ type Vault struct {
 type transitKey struct {
 	versions   []cipher.AEAD
 	minDecrypt int
+	deletable  bool
 }
 
 // NewVault has one token and no key.
@@ -112,11 +114,46 @@ func (v *Vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, "Vault is sealed")
 	case r.Header.Get("X-Vault-Token") != v.Token:
 		refuse(w, http.StatusForbidden, "permission denied")
-	case len(parts) != 4 || parts[0] != "v1" || parts[1] != "transit" || r.Method != http.MethodPost:
+	case r.URL.Path == "/v1/sys/mounts/transit":
+		refuse(w, http.StatusBadRequest, "path is already in use at transit/")
+	case len(parts) < 4 || parts[0] != "v1" || parts[1] != "transit":
+		refuse(w, http.StatusNotFound, "no handler for route")
+	case parts[2] == "keys":
+		v.manage(w, r.Method, parts[3], strings.Join(parts[4:], "/"))
+	case len(parts) != 4 || r.Method != http.MethodPost:
 		refuse(w, http.StatusNotFound, "no handler for route")
 	default:
 		v.transit(w, r, parts[2], v.keys[parts[3]])
 	}
+}
+
+// manage makes, rotates and deletes keys. The one configuration that it knows
+// is that a key may be deleted.
+func (v *Vault) manage(w http.ResponseWriter, method, name, what string) {
+	k := v.keys[name]
+	switch {
+	case method == http.MethodPost && what == "":
+		if k == nil {
+			v.keys[name] = &transitKey{minDecrypt: 1}
+			v.keys[name].rotate()
+		}
+	case k == nil:
+		refuse(w, http.StatusBadRequest, "no existing key named "+name+" could be found")
+		return
+	case method == http.MethodPost && what == "rotate":
+		k.rotate()
+	case method == http.MethodPost && what == "config":
+		k.deletable = true
+	case method == http.MethodDelete && what == "" && k.deletable:
+		delete(v.keys, name)
+	case method == http.MethodDelete:
+		refuse(w, http.StatusBadRequest, "deletion is not allowed for this key")
+		return
+	default:
+		refuse(w, http.StatusNotFound, "no handler for route")
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (v *Vault) transit(w http.ResponseWriter, r *http.Request, what string, k *transitKey) {
