@@ -34,6 +34,7 @@ type CancelErasure struct {
 	Erasure domain.ID
 	By      Party
 	Reason  personal.Value
+	Along   bool // with the record that it goes along with
 }
 
 // StartErasure weighs an erasure again and begins it, or stops it when nothing
@@ -110,10 +111,13 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 	if err := d.validOrder(&c); err != nil {
 		return nil, err
 	}
+	var events []domain.Event
 	for _, e := range d.Erasures() {
 		switch {
 		case e.ID == c.Erasure:
 			return nil, domain.Conflict("erasure.exists", "erasure", "this erasure was ordered already")
+		case e.State == IsOrdered && c.Scope.Everything && !e.Ordered.Everything: // all that it asked for goes with this one
+			events = append(events, &ErasureCancelled{Erasure: e.ID, By: Controller})
 		case e.State == IsOrdered || e.State == IsStarted:
 			return nil, domain.Conflict("erasure.underway", "erasure",
 				"another erasure of this record is %s: wait for its end, or cancel it before it starts", e.State)
@@ -124,9 +128,8 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 	if err := nothingGoes(groups); err != nil && !c.Scope.Everything {
 		return nil, err
 	}
-	var events []domain.Event
 	if c.Scope.Everything {
-		events = d.renounce(c.By)
+		events = append(events, d.renounce(c.By)...)
 	}
 	return append(events, &ErasureOrdered{
 		Erasure: c.Erasure, Cause: c.Cause, Ground: c.Ground, Everything: c.Scope.Everything, Groups: groups,
@@ -209,6 +212,9 @@ func (d *decision) cancelErasure(c CancelErasure) ([]domain.Event, error) {
 	e, err := d.underway(c.Erasure, IsOrdered, IsCancelled)
 	if err := firstError(err, validText("reason", c.Reason)); err != nil || e.State == IsCancelled {
 		return nil, err
+	}
+	if of := e.Ordered.Of; of != "" && !c.Along {
+		return nil, domain.Conflict("erasure.linked", "erasure", "this record goes along with %s: cancel the erasure there", of)
 	}
 	if c.By == "" {
 		c.By = Self

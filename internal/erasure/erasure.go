@@ -75,6 +75,7 @@ type Process struct {
 	// the round there. Tests set it.
 	crash func(point string) error
 
+	ordering sync.Mutex // orders about several records
 	wake     chan struct{}
 	once     sync.Once
 	mu       sync.Mutex
@@ -83,8 +84,9 @@ type Process struct {
 
 // trouble is why an erasure does not get on, and since when it was not tried.
 type trouble struct {
-	why string
-	at  time.Time
+	why   string
+	at    time.Time
+	waits bool // for another erasure
 }
 
 // again is how long an erasure that could not be started waits for the next
@@ -235,6 +237,9 @@ func (p *Process) each(ctx context.Context, items []Item, do func(context.Contex
 	return list, nil
 }
 
+// errWaits: an erasure waits for another one, which is in the order of things.
+var errWaits = errors.New("waiting")
+
 // trouble notes why an erasure does not get on.
 func (p *Process) trouble(ctx context.Context, it Item, err error) {
 	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
@@ -242,9 +247,9 @@ func (p *Process) trouble(ctx context.Context, it Item, err error) {
 	}
 	p.mu.Lock()
 	known := p.troubles[it].why
-	p.troubles[it] = trouble{err.Error(), p.Ledger.Now()}
+	p.troubles[it] = trouble{err.Error(), p.Ledger.Now(), errors.Is(err, errWaits)}
 	p.mu.Unlock()
-	if known != err.Error() {
+	if known != err.Error() && !errors.Is(err, errWaits) {
 		p.Log.ErrorContext(ctx, "an erasure is incomplete and is tried again", "subject", it.Token, "erasure", it.Erasure.String(), "error", err)
 	}
 }
@@ -254,7 +259,7 @@ func (p *Process) rests(it Item) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.troubles[it]
-	return ok && p.Ledger.Now().Sub(t.at) < again
+	return ok && !t.waits && p.Ledger.Now().Sub(t.at) < again
 }
 
 func (p *Process) solved(it Item) {

@@ -292,7 +292,7 @@ func (p *Process) linkedDone(ctx context.Context, w *underway) (bool, error) {
 		}
 		e, ok := s.Erasure(w.Erasure)
 		if ok && (e.State == subject.IsOrdered || e.State == subject.IsStarted) {
-			p.trouble(ctx, w.Item, fmt.Errorf("the linked record %s is not done yet", other))
+			p.trouble(ctx, w.Item, fmt.Errorf("%w for the linked record %s", errWaits, other))
 			return false, nil
 		}
 	}

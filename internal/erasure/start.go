@@ -62,34 +62,9 @@ func (p *Process) mainStarted(ctx context.Context, it Item, of domain.Token) (bo
 	return false, p.cancel(ctx, it)
 }
 
-// TakeAlong lets the records that go along with an erasure follow it: ordered,
-// so that they are closed at once, or called off.
-func (p *Process) TakeAlong(ctx context.Context, token domain.Token, id domain.ID) error {
-	p.init()
-	s, err := p.Ledger.Subject(ctx, token)
-	if err != nil {
-		return fmt.Errorf("reading the record: %w", err)
-	}
-	e, ok := s.Erasure(id)
-	switch {
-	case !ok || e.Ordered == nil:
-		return nil
-	case e.State == subject.IsOrdered:
-		return p.orderLinked(ctx, Item{Token: token, Erasure: id}, &e)
-	case e.State != subject.IsCancelled:
-		return nil
-	}
-	for _, other := range e.Ordered.Linked {
-		if err := p.cancel(ctx, Item{Token: other, Erasure: id}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // cancel calls off the erasure of a linked record.
 func (p *Process) cancel(ctx context.Context, it Item) error {
-	c := subject.CancelErasure{Erasure: it.Erasure, By: subject.Controller}
+	c := subject.CancelErasure{Erasure: it.Erasure, By: subject.Controller, Along: true}
 	_, err := p.Ledger.On(ctx, p.request("cancel", it), it.Token, subject.Env{}, c)
 	if _, refused := domain.AsError(err); err != nil && !refused {
 		return fmt.Errorf("cancelling the erasure of a linked record: %w", err)
@@ -97,51 +72,10 @@ func (p *Process) cancel(ctx context.Context, it Item) error {
 	return nil
 }
 
-func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) error {
-	scope := scopeOf(e.Ordered)
-	if scope.Empty() {
-		return nil // single values: nothing goes along, and only their holds bind
-	}
-	for _, other := range e.Ordered.Linked {
-		s, err := p.Ledger.Subject(ctx, other)
-		if err != nil {
-			return fmt.Errorf("reading a linked record: %w", err)
-		}
-		if _, ordered := s.Erasure(it.Erasure); s == nil || ordered {
-			continue
-		}
-		c := subject.OrderErasure{
-			Erasure: it.Erasure, Cause: e.Ordered.Cause, Ground: e.Ordered.Ground, By: e.Ordered.By,
-			Scope: scope, Grace: max(0, e.Ordered.Due.Sub(p.Ledger.Now())), Of: it.Token,
-		}
-		_, err = p.Ledger.OrderErasure(ctx, p.request("order", Item{Token: other, Erasure: it.Erasure}), other, c)
-		if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict && refused.Code != "erasure.underway" {
-			continue // nothing of this record goes
-		}
-		if err != nil {
-			return fmt.Errorf("ordering the erasure of a linked record: %w", err)
-		}
-	}
-	return nil
-}
-
-// scopeOf is what is asked of a linked record: values are a record's own, so
-// only groups go along.
-func scopeOf(o *subject.ErasureOrdered) subject.Scope {
-	if o.Everything {
-		return subject.Scope{Everything: true}
-	}
-	var scope subject.Scope
-	for _, g := range o.Groups {
-		if g.Outcome == subject.Erase {
-			scope.Groups = append(scope.Groups, g.Group)
-		}
-	}
-	return scope
-}
-
 // Requeue orders the erasure of what an earlier one had to leave, as far as
-// nothing keeps it any more: a hold was released, a duty has ended.
+// nothing keeps it any more: a hold was released, a duty has ended. It is about
+// this record alone. The person's other records bind it by their holds, and
+// what they had to leave is ordered by themselves.
 func (p *Process) Requeue(ctx context.Context, token domain.Token) (ordered bool, err error) {
 	p.init()
 	s, err := p.Ledger.Subject(ctx, token)
@@ -168,11 +102,11 @@ func (p *Process) Requeue(ctx context.Context, token domain.Token) (ordered bool
 }
 
 func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Erasure, groups []domain.Name) (bool, error) {
-	linked := e.Ordered.Linked
-	if e.Ordered.Of != "" {
-		linked = []domain.Token{e.Ordered.Of}
+	with, err := p.Ledger.Together(ctx, token, e.Ordered)
+	if err != nil {
+		return false, fmt.Errorf("looking for the person's other records: %w", err)
 	}
-	weighed, err := p.Ledger.WeighErasure(ctx, token, subject.Scope{Groups: groups}, e.Ordered.Ground, linked)
+	weighed, err := p.Ledger.WeighErasure(ctx, token, subject.Scope{Groups: groups}, e.Ordered.Ground, with)
 	if err != nil {
 		return false, fmt.Errorf("weighing what had to stay: %w", err)
 	}
@@ -186,10 +120,10 @@ func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Er
 		return false, nil
 	}
 	slices.Sort(free)
-	it := Item{Token: token, Erasure: derived(e.ID, free)}
+	it := Item{Token: token, Erasure: derived(token, e.ID, free)}
 	_, err = p.Ledger.OrderErasure(ctx, p.request("requeue", it), token, subject.OrderErasure{
 		Erasure: it.Erasure, Cause: subject.OnRelease, Ground: e.Ordered.Ground, Scope: subject.Scope{Groups: free},
-		Linked: linked, Follows: e.ID, By: subject.Controller,
+		Follows: e.ID, By: subject.Controller,
 	})
 	if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict {
 		return false, nil // another erasure is under way: this comes after it
@@ -203,9 +137,9 @@ func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Er
 
 // derived names the erasure of what another one had to leave: the same for
 // however many try it.
-func derived(id domain.ID, groups []domain.Name) domain.ID {
+func derived(token domain.Token, id domain.ID, groups []domain.Name) domain.ID {
 	h := sha256.New()
-	_, _ = h.Write(id[:])
+	_, _ = h.Write(append(id[:], token...))
 	for _, g := range groups {
 		_, _ = h.Write([]byte(g + "\x00"))
 	}

@@ -103,10 +103,7 @@ func (e *erasing) add(ctx context.Context, token domain.Token, id domain.ID) err
 
 // incomplete says what an erasure that has started waits for.
 func (e *erasing) incomplete(token domain.Token, of *subject.Erasure) error {
-	why := ""
-	if e.Erasures != nil {
-		why = e.Erasures.Trouble(token, of.ID)
-	}
+	why := e.Erasures.Trouble(token, of.ID)
 	return domain.Conflict("erasure.incomplete", "erasure", "this erasure started at %s and is not complete; it goes on by itself: %s",
 		of.StartedAt.Recorded.UTC().Format("2006-01-02 15:04:05Z"), cmp.Or(why, "not every key is destroyed yet, or not every place has confirmed")).Citing("GDPR 17")
 }

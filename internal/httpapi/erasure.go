@@ -140,17 +140,14 @@ func (s *API) erase(ctx context.Context, c *call, in *withBody[ErasureBody]) (*e
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.Ledger.OrderErasure(ctx, c.request(""), in.Token, subject.OrderErasure{
+	out, along, err := s.Erasures.Order(ctx, c.request(""), in.Token, subject.OrderErasure{
 		Erasure: id, Cause: b.Cause, Ground: b.Ground, Scope: b.scope(), Grace: grace, Linked: linked, By: b.By, Reason: sealed(b.Reason),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if s.Erasures != nil {
-		if err := s.Erasures.TakeAlong(ctx, in.Token, id); err != nil {
-			s.Logger.WarnContext(ctx, "linked records are not closed yet: the erasure will", "request", c.id.String(), "error", err)
-		}
-		s.Erasures.Wake()
+	if along != nil {
+		s.Logger.WarnContext(ctx, "linked records are not closed yet: the erasure will", "request", c.id.String(), "error", along)
 	}
 	return s.erasureOf(ctx, in.Token, id, out)
 }
@@ -212,7 +209,7 @@ func (s *API) shownErasure(token domain.Token, e *subject.Erasure) Erasure {
 	if done := e.Completed; done != nil {
 		shown.Completed, shown.Keys, shown.Sinks, shown.DeadFrom = e.CompletedAt.Recorded, done.Keys, done.Sinks, done.DeadFrom
 	}
-	if s.Erasures != nil && shown.Completed.IsZero() {
+	if shown.Completed.IsZero() {
 		if shown.Incomplete = s.Erasures.Trouble(token, e.ID); shown.Incomplete != "" && e.State == subject.IsStarted {
 			shown.State = "incomplete"
 		}
@@ -248,10 +245,8 @@ func (s *API) cancelErasure(ctx context.Context, c *call, in *onErasure[CancelBo
 	if err != nil {
 		return nil, err
 	}
-	if s.Erasures != nil {
-		if err := s.Erasures.TakeAlong(ctx, in.Token, in.Erasure); err != nil {
-			s.Logger.WarnContext(ctx, "linked records are not open again yet: they will be when it would have been due", "request", c.id.String(), "error", err)
-		}
+	if err := s.Erasures.TakeAlong(ctx, in.Token, in.Erasure); err != nil {
+		s.Logger.WarnContext(ctx, "linked records are not open again yet: they will be when it would have been due", "request", c.id.String(), "error", err)
 	}
 	answer, err := s.erasureOf(ctx, in.Token, in.Erasure, out)
 	if err == nil {

@@ -55,14 +55,11 @@ func (s *API) allErasures(ctx context.Context, _ *call, in *struct {
 	}
 	page := ErasureLines{Items: []ErasureLine{}}
 	for _, e := range found {
-		line := ErasureLine{
+		page.Items = append(page.Items, ErasureLine{
 			Erasure: e.ID, Token: e.Token, State: e.State, Cause: e.Cause, Everything: e.Everything, Of: e.Of, Due: e.Due,
 			Ordered: e.Ordered, Started: e.Started, Completed: e.Completed, Kept: e.Kept,
-		}
-		if s.Erasures != nil {
-			line.Incomplete = s.Erasures.Trouble(e.Token, e.ID)
-		}
-		page.Items = append(page.Items, line)
+			Incomplete: s.Erasures.Trouble(e.Token, e.ID),
+		})
 	}
 	if len(found) == in.Limit {
 		page.Next = found[len(found)-1].Position.String()

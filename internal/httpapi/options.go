@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lethe/domain"
+	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/disclose"
 	"lethe/internal/keyring"
@@ -32,7 +33,7 @@ type Options struct {
 	Drops   Dropper   // nil = nothing is dropped here
 	// Retention finds and orders what is overdue; nil = not here.
 	Retention *retention.Job
-	// Erasures carries out what is ordered; nil = orders wait for a process that does.
+	// Erasures carries out what is ordered.
 	Erasures Eraser
 	// Grace is how long an erasure can be cancelled unless its order says otherwise.
 	Grace   time.Duration
@@ -97,8 +98,9 @@ type Views interface {
 
 // Eraser is the process that carries out erasures.
 type Eraser interface {
-	// Wake tells it that something was ordered.
-	Wake()
+	// Order orders an erasure, and has the records follow that go along. along
+	// tells of one that could not yet: nothing is complete before it has.
+	Order(ctx context.Context, req ledger.Request, token domain.Token, c subject.OrderErasure) (out ledger.Outcome, along, err error)
 	// TakeAlong lets the records that go along follow: ordered, or called off.
 	TakeAlong(ctx context.Context, token domain.Token, id domain.ID) error
 	// Trouble is why an erasure does not get on, "" when nothing is wrong.

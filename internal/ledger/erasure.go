@@ -54,7 +54,11 @@ func (l *Ledger) WeighErasure(
 // OrderErasure decides an erasure. From then on the groups that go whole are
 // closed.
 func (l *Ledger) OrderErasure(ctx context.Context, req Request, token domain.Token, c subject.OrderErasure) (Outcome, error) {
-	env, err := l.erasureEnv(ctx, token, c.Linked)
+	with, err := l.Together(ctx, token, &subject.ErasureOrdered{Erasure: c.Erasure, Linked: c.Linked, Of: c.Of, Follows: c.Follows})
+	if err != nil {
+		return Outcome{}, err
+	}
+	env, err := l.erasureEnv(ctx, token, with)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -105,17 +109,40 @@ func (l *Ledger) weighing(ctx context.Context, token domain.Token, id domain.ID)
 	if !ok || e.Ordered == nil {
 		return nil, subject.Env{}, domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this record")
 	}
-	env, err := l.erasureEnv(ctx, token, others(e.Ordered))
+	with, err := l.Together(ctx, token, e.Ordered)
+	if err != nil {
+		return s, subject.Env{}, err
+	}
+	env, err := l.erasureEnv(ctx, token, with)
 	return s, env, err
 }
 
-// others are the records that an ordered one goes along with, or that go along
-// with it.
-func others(o *subject.ErasureOrdered) []domain.Token {
-	if o.Of != "" {
-		return []domain.Token{o.Of}
+// Together are the other records of the person, whose holds bind this one:
+// those that were linked when the erasure was ordered, or the one that it
+// follows; for a record that goes along these are that of the order and all
+// others that go along with it.
+func (l *Ledger) Together(ctx context.Context, token domain.Token, o *subject.ErasureOrdered) ([]domain.Token, error) {
+	of, id := o.Of, o.Erasure
+	switch {
+	case of != "":
+	case len(o.Linked) == 0 && !o.Follows.IsZero():
+		of, id = token, o.Follows
+	default:
+		return o.Linked, nil
 	}
-	return o.Linked
+	s, err := l.Subject(ctx, of)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	e, ok := s.Erasure(id)
+	switch {
+	case !ok || e.Ordered == nil:
+		return []domain.Token{of}, nil
+	case of == token:
+		return l.Together(ctx, token, e.Ordered)
+	}
+	with := append([]domain.Token{of}, e.Ordered.Linked...)
+	return slices.DeleteFunc(with, func(t domain.Token) bool { return t == token }), nil
 }
 
 // StartErasure weighs an erasure again and begins it. Holds for groups of
@@ -163,7 +190,11 @@ func (l *Ledger) copyHolds(ctx context.Context, by domain.ID, token domain.Token
 			groups = append(groups, g.Group)
 		}
 	}
-	_, err = l.FanOutHolds(ctx, by, token, others(e.Ordered), groups...)
+	with, err := l.Together(ctx, token, e.Ordered)
+	if err != nil {
+		return err
+	}
+	_, err = l.FanOutHolds(ctx, by, token, with, groups...)
 	return err
 }
 
@@ -175,7 +206,11 @@ func (l *Ledger) LateHold(ctx context.Context, token domain.Token, e *subject.Er
 	if err != nil {
 		return false, unavailable(err)
 	}
-	for _, one := range append([]domain.Token{token}, e.Started.Linked...) {
+	with, err := l.Together(ctx, token, e.Ordered)
+	if err != nil {
+		return false, err
+	}
+	for _, one := range append(with, token) {
 		wide, err := l.HoldsOn(ctx, one)
 		if err != nil {
 			return false, unavailable(err)
