@@ -111,20 +111,20 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 	if err := d.validOrder(&c); err != nil {
 		return nil, err
 	}
+	c.Scope.Ended = c.Cause == OnRetention
+	groups := d.scale(c.Scope, c.Ground).weigh()
 	var events []domain.Event
 	for _, e := range d.Erasures() {
 		switch {
 		case e.ID == c.Erasure:
 			return nil, domain.Conflict("erasure.exists", "erasure", "this erasure was ordered already")
-		case e.State == IsOrdered && c.Scope.Everything && !e.Ordered.Everything: // all that it asked for goes with this one
+		case e.State == IsOrdered && c.Scope.Everything && e.Ordered.Within(groups):
 			events = append(events, &ErasureCancelled{Erasure: e.ID, By: Controller})
 		case e.State == IsOrdered || e.State == IsStarted:
 			return nil, domain.Conflict("erasure.underway", "erasure",
 				"another erasure of this record is %s: wait for its end, or cancel it before it starts", e.State)
 		}
 	}
-	c.Scope.Ended = c.Cause == OnRetention
-	groups := d.scale(c.Scope, c.Ground).weigh()
 	if err := nothingGoes(groups); err != nil && !c.Scope.Everything {
 		return nil, err
 	}
@@ -135,6 +135,14 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 		Erasure: c.Erasure, Cause: c.Cause, Ground: c.Ground, Everything: c.Scope.Everything, Groups: groups,
 		Due: d.Now.Add(c.Grace), Linked: c.Linked, Of: c.Of, Follows: c.Follows, By: c.By, Reason: c.Reason,
 	}), nil
+}
+
+// Within reports whether an order of everything, weighed like this, takes the
+// place of a smaller one: all that it would erase goes.
+func (o *ErasureOrdered) Within(groups []Weighed) bool {
+	return !o.Everything && !slices.ContainsFunc(o.Groups, func(g Weighed) bool {
+		return g.goes() && !slices.ContainsFunc(groups, func(w Weighed) bool { return w.Group == g.Group && w.Outcome == Erase })
+	})
 }
 
 func (d *decision) validOrder(c *OrderErasure) error {

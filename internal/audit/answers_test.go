@@ -68,7 +68,7 @@ func ask(t testing.TB, a *app.App, people []domain.Token) *questions {
 func api(a *app.App) *httpapi.API {
 	return httpapi.New(httpapi.Options{
 		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views.Runner, Store: a.Store, Leaves: a.Seal, Seal: a.Seal,
-		System: app.System, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
+		System: app.System, Erasures: a.Erasures, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -21,7 +21,7 @@ func (p *Process) Order(ctx context.Context, req ledger.Request, token domain.To
 	if len(c.Linked) > 0 {
 		p.ordering.Lock()
 		defer p.ordering.Unlock()
-		if err := p.linkedFree(ctx, &c); err != nil {
+		if err := p.linkedFree(ctx, token, &c); err != nil {
 			return out, nil, err
 		}
 	}
@@ -33,11 +33,12 @@ func (p *Process) Order(ctx context.Context, req ledger.Request, token domain.To
 	return out, along, nil
 }
 
-// linkedFree refuses an order of groups while an erasure of a linked record is
-// under way, for which it would have to wait with its groups closed. One of
-// everything takes the place of what has not started.
-func (p *Process) linkedFree(ctx context.Context, c *subject.OrderErasure) error {
-	if c.Scope.Everything || len(c.Scope.Groups) == 0 {
+// linkedFree refuses an order while an erasure of a linked record is under
+// way, for which it would have to wait with its groups closed. One of
+// everything takes the place of a smaller one that has not started, and of what
+// has it waits for the end, which is near.
+func (p *Process) linkedFree(ctx context.Context, token domain.Token, c *subject.OrderErasure) error {
+	if !c.Scope.Everything && len(c.Scope.Groups) == 0 {
 		return nil
 	}
 	for _, other := range c.Linked {
@@ -45,14 +46,34 @@ func (p *Process) linkedFree(ctx context.Context, c *subject.OrderErasure) error
 		if err != nil {
 			return fmt.Errorf("reading a linked record: %w", err)
 		}
-		for _, e := range s.Erasures() {
-			if e.ID != c.Erasure && (e.State == subject.IsOrdered || e.State == subject.IsStarted) && !goesItself(s) {
-				return domain.Conflict("erasure.underway", "erasure",
-					"erasure %s of the linked record %s is %s: wait for its end, or cancel it before it starts", e.ID, other, e.State)
+		e, busy := underWay(s)
+		if !busy || e.ID == c.Erasure || e.Ordered.Everything {
+			continue
+		}
+		if c.Scope.Everything {
+			with := slices.DeleteFunc(append([]domain.Token{token}, c.Linked...), func(t domain.Token) bool { return t == other })
+			groups, err := p.Ledger.WeighErasure(ctx, other, c.Scope, c.Ground, with)
+			if err != nil {
+				return err
+			}
+			if e.State == subject.IsStarted || e.Ordered.Within(groups) {
+				continue
 			}
 		}
+		return domain.Conflict("erasure.underway", "erasure",
+			"erasure %s of the linked record %s is %s: wait for its end, or cancel it before it starts", e.ID, other, e.State)
 	}
 	return nil
+}
+
+// underWay is the erasure of a record that has not ended.
+func underWay(s *subject.State) (subject.Erasure, bool) {
+	for _, e := range s.Erasures() {
+		if e.Ordered != nil && (e.State == subject.IsOrdered || e.State == subject.IsStarted) {
+			return e, true
+		}
+	}
+	return subject.Erasure{}, false
 }
 
 // TakeAlong lets the records that go along with an erasure follow it: ordered,
@@ -112,9 +133,8 @@ func (p *Process) orderLinked(ctx context.Context, it Item, e *subject.Erasure) 
 
 // goesItself reports whether a record is erased altogether already.
 func goesItself(s *subject.State) bool {
-	return slices.ContainsFunc(s.Erasures(), func(e subject.Erasure) bool {
-		return e.Ordered != nil && e.Ordered.Everything && (e.State == subject.IsOrdered || e.State == subject.IsStarted)
-	})
+	e, busy := underWay(s)
+	return busy && e.Ordered.Everything
 }
 
 // scopeOf is what is asked of a linked record: values are a record's own, so

@@ -60,7 +60,7 @@ func newWorldIn(t testing.TB, dir string, change ...func(*httpapi.Options)) *wor
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
 	w.app = a
 	o := httpapi.Options{
-		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views, Store: a.Store, Leaves: a.Seal, Seal: a.Seal, System: app.System,
+		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views, Store: a.Store, Leaves: a.Seal, Seal: a.Seal, System: app.System, Erasures: a.Erasures,
 		Status: func(context.Context) (httpapi.Status, error) {
 			return httpapi.Status{Events: a.Store.Stats().Events, Views: httpapi.ViewStatuses(a.Views.Status())}, nil
 		},
