@@ -32,6 +32,7 @@ type Options struct {
 	Dir      string        // scratch; removed by the caller
 	People   int           // people with keys that consents are recorded for
 	Imported int           // people of the imported CRM, about six events each
+	Rotated  int           // keys of the key store whose epochs are rotated
 	Each     time.Duration // how long each timed figure runs
 	Clients  int           // the many in "one and many"
 	Only     []string      // parts to run, none = all

@@ -18,6 +18,13 @@ import (
 // restores measures a backup of the ledger and its keys and its way back, each
 // beside copying and syncing the same files.
 func (b *bench) restores(ctx context.Context) error {
+	if !b.wanted("import") { // there is nothing to back up yet
+		figures := b.report.Figures
+		if err := b.imports(ctx); err != nil {
+			return err
+		}
+		b.report.Figures = figures
+	}
 	b.tell("backup")
 	if err := caughtUp(ctx, b.app); err != nil {
 		return err

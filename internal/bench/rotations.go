@@ -24,29 +24,29 @@ func (b *bench) rotations(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, k.Close()) }()
-	b.tell("rotation of the epoch keys of %d keys", b.Imported)
-	if err := provisionKeys(ctx, k, b.Imported); err != nil {
+	b.tell("rotation of the epoch keys of %d keys", b.Rotated)
+	if err := provisionKeys(ctx, k, b.Rotated); err != nil {
 		return err
 	}
 	start := begin()
 	if _, err := k.Rotate(ctx, keyring.RotateOptions{}); err != nil {
 		return err
 	}
-	all := start.rate(b.Imported)
+	all := start.rate(b.Rotated)
 	took := time.Since(start.start)
 	one := time.Now()
 	if _, err := k.Rotate(ctx, keyring.RotateOptions{Buckets: []uint8{7}}); err != nil {
 		return err
 	}
 	urgent := time.Since(one)
-	base, err := rewriteRows(ctx, filepath.Join(dir, "rows.db"), b.Imported)
+	base, err := rewriteRows(ctx, filepath.Join(dir, "rows.db"), b.Rotated)
 	if err != nil {
 		return err
 	}
 	b.add(Figure{
 		Name: "rotation of every epoch key", Unit: "keys/s",
 		Note: fmt.Sprintf("%d keys in %s: rewrapped, read back and unwrapped, the old epoch keys deleted at two places; one bucket of 256 alone takes %s",
-			b.Imported, took.Round(time.Millisecond), urgent.Round(time.Millisecond)),
+			b.Rotated, took.Round(time.Millisecond), urgent.Round(time.Millisecond)),
 	}.of(all).against("rewriting as many rows, same pragmas and transactions", base, 0))
 	return nil
 }

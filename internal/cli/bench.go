@@ -20,9 +20,10 @@ type benchCmd struct {
 	Dir      string        `name:"dir" placeholder:"DIR" help:"Where to work, on the disk to be measured; a directory that is made in it is removed at the end. The system's temporary directory when empty."`
 	People   int           `name:"people" default:"2000" help:"People that consents are recorded for."`
 	Imported int           `name:"imported" default:"20000" help:"People of the imported CRM, about three events each; 320000 make a million."`
+	Rotated  int           `name:"rotated" default:"1000000" help:"Keys of the key store whose epochs are rotated."`
 	Each     time.Duration `name:"each" default:"3s" help:"How long each timed figure runs."`
 	Clients  int           `name:"clients" default:"64" help:"The many of one and many clients."`
-	Only     []string      `name:"only" placeholder:"PART" help:"Parts to run: append, import, http, read, rebuild, proof, audit, erase, restore; all when left out."`
+	Only     []string      `name:"only" placeholder:"PART" help:"Parts to run: append, import, http, read, rebuild, proof, audit, erase, rotate, restore; all when left out."`
 	Profile  string        `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile, for go tool pprof."`
 }
 
@@ -43,8 +44,8 @@ func (c *benchCmd) Run(ctx context.Context, s *shell) (err error) {
 			return usage("--only: %s is none of %s", strconv.Quote(part), strings.Join(bench.Parts(), ", "))
 		}
 	}
-	if c.People < c.Clients || c.Clients < 2 || c.Imported < 1 || c.Each <= 0 {
-		return usage("at least 2 clients, as many people, 1 imported person, and some time for each figure are needed")
+	if c.People < c.Clients || c.Clients < 2 || c.Imported < 1 || c.Rotated < 1 || c.Each <= 0 {
+		return usage("at least 2 clients, as many people, 1 imported person, 1 key, and some time for each figure are needed")
 	}
 	dir, err := os.MkdirTemp(c.Dir, "lethe-bench-")
 	if err != nil {
@@ -63,7 +64,7 @@ func (c *benchCmd) Run(ctx context.Context, s *shell) (err error) {
 		defer stop()
 	}
 	report, err := bench.Run(ctx, bench.Options{
-		Dir: dir, People: c.People, Imported: c.Imported, Each: c.Each, Clients: c.Clients, Only: c.Only,
+		Dir: dir, People: c.People, Imported: c.Imported, Rotated: c.Rotated, Each: c.Each, Clients: c.Clients, Only: c.Only,
 		Rand: rand.Reader,
 		Handler: func(a *app.App) http.Handler {
 			api, _ := handlers(a, handlerOptions{Version: s.process.Version})
