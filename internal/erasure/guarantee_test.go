@@ -2,6 +2,7 @@ package erasure
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,5 +17,26 @@ func TestGuaranteesAreTheKeyStores(t *testing.T) {
 		keyring.GuaranteeDestroyed: subject.Destroyed, keyring.GuaranteePurgeScheduled: subject.PurgePending, keyring.GuaranteeUnknown: subject.GuaranteeNone,
 	} {
 		require.Equal(t, want, subject.Guarantee(of))
+	}
+}
+
+// A key store whose disk keeps for a while what was deleted, or that nobody
+// knows: the completion does not call its keys destroyed.
+func TestPitfall17TheCompletionTellsTheGuarantee(t *testing.T) {
+	for purge, want := range map[time.Duration]subject.Guarantee{
+		0: subject.Destroyed, time.Hour: subject.PurgePending, -1: subject.GuaranteeNone,
+	} {
+		w := newWorld(t)
+		w.purge = purge
+		w.again()
+		it := w.order(w.register("ada@example.org"), subject.OrderErasure{Scope: all})
+		w.settleAll()
+		for _, s := range w.erasure(it).Completed.Sinks {
+			if s.Sink == "keys" {
+				require.Equal(t, want, s.Guarantee)
+				want = ""
+			}
+		}
+		require.Empty(t, want, "the keys are among the places")
 	}
 }

@@ -38,6 +38,7 @@ type world struct {
 	codec  *codec.Codec
 	people []domain.Token // whom the world's Todo looks at
 	n      byte           // commands so far
+	purge  time.Duration  // for which the key store's disk keeps what was deleted
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,7 +53,7 @@ func (w *world) keyOptions() keyring.Options {
 	in := func(name string) string { return filepath.Join(w.dir, name) }
 	return keyring.Options{
 		Dir: in("keys"), EpochDir: in("epochs"), LookupDir: in("lookup"), JournalDir: in("journal"), HeadDir: in("pins"),
-		RootKeyFile: in("root.key"), CreateRoot: true, Now: time.Now, Rand: rand.Reader,
+		RootKeyFile: in("root.key"), CreateRoot: true, Now: time.Now, Rand: rand.Reader, PurgeAfter: w.purge,
 	}
 }
 

@@ -363,6 +363,37 @@ func TestPitfall06WritersRaceAnErasure(t *testing.T) {
 	}
 }
 
+// A write that lost its race has made a key after the start had named those
+// that go: it goes with them.
+func TestPitfall06AKeyFromAfterTheStartGoesToo(t *testing.T) {
+	w := newWorld(t)
+	a := w.register("ada@example.org")
+	w.order(a, subject.OrderErasure{Scope: all})
+	w.crash = func(point string) error {
+		if point == "started" {
+			return errCrash
+		}
+		return nil
+	}
+	_, err := w.Round(ctx)
+	require.ErrorIs(t, err, errCrash)
+	late := keyring.Compartment{Owner: a.Stream(), Group: "contact"}
+	_, err = w.Keys.ProvisionNext(ctx, []keyring.Compartment{late})
+	require.NoError(t, err)
+	w.again()
+	w.settleAll()
+	keys, err := w.Keys.Keys(ctx, a.Stream())
+	require.NoError(t, err)
+	of := 0
+	for _, k := range keys {
+		if k.Compartment == late {
+			of++
+			require.True(t, k.Fenced, "generation %d", k.Generation)
+		}
+	}
+	require.Equal(t, 2, of)
+}
+
 // A hold for a group of people that was placed just before the start, in its
 // own stream, and was not seen by it: nothing is destroyed.
 func TestAGroupHoldFromBeforeTheStart(t *testing.T) {

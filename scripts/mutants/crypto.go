@@ -166,6 +166,15 @@ func pitfall17() []mutant {
 			keyring, "TestPitfall17SoftDeletingStore",
 		},
 		{
+			17, "the keyring's level, in what the completion says of the keys",
+			one(finish, `		return g
+	}
+	return subject.GuaranteeNone`, `		return subject.Destroyed
+	}
+	return subject.GuaranteeNone`),
+			erasure, "TestPitfall17TheCompletionTellsTheGuarantee",
+		},
+		{
 			17, "the time until the purge, in when epoch keys are dead",
 			one(info, `		info.Dead = info.Destroyed.Add(k.opts.PurgeAfter)`, `		info.Dead = info.Destroyed`),
 			keyring, "TestPitfall17SoftDeletingStore",

@@ -12,6 +12,14 @@ func pitfall3() []mutant {
 			app, "TestPitfall03RestoredKeysAreShreddedAgain",
 		},
 		{
+			3, "the entry in the erasure journal that each destruction makes first",
+			one(destroy, `		if err := k.journalAll(c, entries); err != nil {
+			return err
+		}
+`, ``),
+			app, "TestPitfall03RestoredKeysAreShreddedAgain",
+		},
+		{
 			3, "the refusal to open keys whose erasure journal is missing",
 			one(recovery, `	case copied != c.journal:
 		return nil, ErrJournalMissing

@@ -134,7 +134,7 @@ func (k *Keyring) newest(c Compartment)`},
 		{
 			6, "the search for keys that a write left which lost its race",
 			one(finish, `		if !k.Fenced && groups[k.Compartment.Group] && `, `		if k.Fenced && groups[k.Compartment.Group] && `),
-			erasure, "TestPitfall06WritersRaceAnErasure",
+			erasure, "TestPitfall06AKeyFromAfterTheStartGoesToo",
 		},
 	}
 }
