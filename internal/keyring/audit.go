@@ -54,7 +54,7 @@ func (k *Keyring) KeyStates(ctx context.Context, of []KeyInfo) ([]KeyState, erro
 			if len(owners) == chunkRows {
 				break
 			}
-			owners = append(owners, owner(end))
+			owners = append(owners, rowOwner(owner(end)))
 		}
 		if err := k.statesOf(ctx, owners, of, states, order[start:end]); err != nil {
 			return nil, fmt.Errorf("reading the states of keys: %w", err)

@@ -1,7 +1,10 @@
 package keyring
 
 import (
+	"database/sql/driver"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"iter"
 	"math/bits"
 	"strconv"
@@ -129,3 +132,48 @@ func FormatBuckets(some []uint8) string {
 
 // BucketOf tells which bucket's epoch key wraps the keys of an owner.
 func BucketOf(owner string) uint8 { return bucketOf(owner) }
+
+// rowOwner is an owner as a row of keys has it: its bucket in two hexadecimal
+// digits, then the owner. So the rows of a bucket lie together, and rotating
+// one of them reads no others.
+type rowOwner string
+
+// bucketPrefix is how the rows of a bucket begin.
+func bucketPrefix(b uint8) string { return hex.EncodeToString([]byte{b}) }
+
+// Value implements driver.Valuer.
+func (o rowOwner) Value() (driver.Value, error) {
+	return bucketPrefix(bucketOf(string(o))) + string(o), nil
+}
+
+// Scan implements sql.Scanner. An owner in a foreign bucket stays as it is, so
+// that the row's MAC does not fit.
+func (o *rowOwner) Scan(src any) error {
+	stored, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("sql: Scan error on column owner: it is a %T", src)
+	}
+	*o = rowOwner(stored)
+	if len(stored) > 2 && bucketPrefix(bucketOf(stored[2:])) == stored[:2] {
+		*o = rowOwner(stored[2:])
+	}
+	return nil
+}
+
+// ranges are the runs of neighbours in a set: first and last of each.
+func (s bucketSet) ranges() iter.Seq2[uint8, uint8] {
+	return func(yield func(first, last uint8) bool) {
+		for b := 0; b < buckets; b++ {
+			if !s.has(uint8(b)) { //nolint:gosec // below 256
+				continue
+			}
+			first := b
+			for b+1 < buckets && s.has(uint8(b+1)) { //nolint:gosec // below 256
+				b++
+			}
+			if !yield(uint8(first), uint8(b)) { //nolint:gosec // below 256
+				return
+			}
+		}
+	}
+}

@@ -193,8 +193,7 @@ func (c *checking) agreement(ctx context.Context, tx *sql.Tx) error {
 			"SELECT key_id FROM keys WHERE fenced = 1 AND key_id NOT IN (SELECT key_id FROM fences)",
 			"the key was destroyed and has no fence",
 		}, {
-			`SELECT f.key_id FROM fences f JOIN keys k ON k.owner = f.owner AND k.grp = f.grp AND k.generation = f.generation
-			WHERE k.fenced = 0 AND k.key_id = f.key_id`,
+			"SELECT key_id FROM keys WHERE fenced = 0 AND key_id IN (SELECT key_id FROM fences)",
 			"the fence names a key that is not destroyed",
 		},
 	} {
@@ -404,6 +403,8 @@ func (s *strictly) Scan(src any) error {
 		text, ok := src.(string)
 		*d = text
 		return ifStored(ok)
+	case *rowOwner:
+		return d.Scan(src)
 	case *domain.Name:
 		text, ok := src.(string)
 		*d = domain.Name(text)

@@ -324,7 +324,7 @@ func (k *Keyring) generation(c Compartment, generation uint32) (row keyRow, err 
 	if err != nil {
 		return row, err
 	}
-	if err = row.scan(stmt.QueryRow(c.Owner, c.Group, generation).Scan); err != nil {
+	if err = row.scan(stmt.QueryRow(rowOwner(c.Owner), c.Group, generation).Scan); err != nil {
 		return row, fmt.Errorf("reading a key: %w", err)
 	}
 	return row, k.checkRow(&row)
@@ -351,7 +351,7 @@ func (k *Keyring) insertLost(c *changes, info *KeyInfo) error {
 func (k *Keyring) insertRow(c *changes, row *keyRow) error {
 	row.mac = k.secrets.rowMAC(row.message(nil))
 	_, err := k.writer.exec("INSERT INTO keys ("+keyColumns+") VALUES (?,?,?,?,?,?,?,?,?)",
-		row.c.Owner, string(row.c.Group), int64(row.generation), int64(row.lifecycle), row.fenced,
+		rowOwner(row.c.Owner), string(row.c.Group), int64(row.generation), int64(row.lifecycle), row.fenced,
 		row.id[:], int64(row.epoch), row.wrapped, row.mac)
 	if err != nil {
 		return fmt.Errorf("inserting a key: %w", err)
@@ -363,7 +363,7 @@ func (k *Keyring) insertRow(c *changes, row *keyRow) error {
 
 func (k *Keyring) updateRow(row *keyRow) error {
 	n, err := k.writer.exec("UPDATE keys SET lifecycle = ?, fenced = ?, epoch = ?, wrapped = ?, mac = ? WHERE owner = ? AND grp = ? AND generation = ?",
-		int64(row.lifecycle), row.fenced, int64(row.epoch), row.wrapped, row.mac, row.c.Owner, string(row.c.Group), int64(row.generation))
+		int64(row.lifecycle), row.fenced, int64(row.epoch), row.wrapped, row.mac, rowOwner(row.c.Owner), string(row.c.Group), int64(row.generation))
 	if err != nil {
 		return fmt.Errorf("changing a key: %w", err)
 	}

@@ -231,12 +231,12 @@ func (k *Keyring) eachLive(visit func(bucket uint8, number uint32)) error {
 	}
 	defer rows.Close() //nolint:errcheck // read only
 	for rows.Next() {
-		var owner string
+		var owner rowOwner
 		var number uint32
 		if err := rows.Scan(&owner, &number); err != nil {
 			return fmt.Errorf("reading the epochs of keys: %w", err)
 		}
-		visit(bucketOf(owner), number)
+		visit(bucketOf(string(owner)), number)
 	}
 	return rows.Err()
 }

@@ -85,7 +85,7 @@ func (k *Keyring) readKeys(ctx context.Context, of []Compartment, keys []*Key, m
 	for _, at := range missing {
 		version := k.cache.at()
 		key, err := k.rowKey(ctx, nil, func(row *keyRow) error {
-			return row.scan(k.read.newest.QueryRowContext(ctx, of[at].Owner, of[at].Group).Scan)
+			return row.scan(k.read.newest.QueryRowContext(ctx, rowOwner(of[at].Owner), of[at].Group).Scan)
 		})
 		if errors.Is(err, sql.ErrNoRows) || errors.Is(err, errFenced) || key == nil && err == nil {
 			still = append(still, at)
@@ -256,7 +256,7 @@ func (k *Keyring) provisionSingly(st *state, chunk []Compartment, into map[Compa
 func (k *Keyring) mayBeFirst(chunk []Compartment) (bool, error) {
 	args := make([]any, 0, 2*len(chunk))
 	for _, c := range chunk {
-		args = append(args, c.Owner, string(c.Group))
+		args = append(args, rowOwner(c.Owner), string(c.Group))
 	}
 	var n int
 	err := k.writer.row("SELECT count(*) FROM keys WHERE generation > 1 AND (owner, grp) IN (VALUES "+placeholders("(?,?)", len(chunk))+")", args, &n)
@@ -289,7 +289,7 @@ func (k *Keyring) newest(c Compartment) (row keyRow, err error) {
 	if err != nil {
 		return row, err
 	}
-	if err = row.scan(stmt.QueryRow(c.Owner, c.Group).Scan); err != nil {
+	if err = row.scan(stmt.QueryRow(rowOwner(c.Owner), c.Group).Scan); err != nil {
 		return row, fmt.Errorf("reading a key: %w", err)
 	}
 	return row, k.checkRow(&row)
@@ -327,7 +327,7 @@ func (k *Keyring) insertKeys(rows []keyRow) (int64, error) {
 	args := make([]any, 0, columns*len(rows))
 	for i := range rows {
 		r := &rows[i]
-		args = append(args, r.c.Owner, string(r.c.Group), r.id[:], int64(r.epoch), r.wrapped, r.mac)
+		args = append(args, rowOwner(r.c.Owner), string(r.c.Group), r.id[:], int64(r.epoch), r.wrapped, r.mac)
 	}
 	n, err := k.writer.exec("INSERT OR IGNORE INTO keys ("+keyColumns+") VALUES "+placeholders("(?,?,1,1,0,?,?,?,?)", len(rows)), args...)
 	if err != nil {

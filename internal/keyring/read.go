@@ -25,7 +25,7 @@ func (r *readStatements) prepare(ctx context.Context, db *sql.DB) error {
 		{&r.newest, keys + " AND grp = ? ORDER BY generation DESC LIMIT 1"},
 		{&r.owner, keys + " ORDER BY grp, generation"},
 		{&r.owners, "SELECT " + keyColumns + ", key_id IN (SELECT key_id FROM fences) FROM keys WHERE owner IN (" + placeholders("?", chunkRows) + ")"},
-		{&r.page, "SELECT " + keyColumns + " FROM keys WHERE (owner, grp, generation) > (?, ?, ?) ORDER BY owner, grp, generation LIMIT ?"},
+		{&r.page, "SELECT " + keyColumns + " FROM keys WHERE (owner, grp, generation) > (?, ?, ?) AND owner < ? ORDER BY owner, grp, generation LIMIT ?"},
 		{&r.fence, "SELECT " + fenceColumns + " FROM fences WHERE key_id = ? OR fingerprint = ?"},
 		{&r.state, selectState},
 		{&r.mark, "SELECT " + markColumns + " FROM marks WHERE mac = ?"},
@@ -165,7 +165,7 @@ func (k *Keyring) keyOf(ctx context.Context, h *part.Header) (*Key, personal.Sta
 	}
 	version := k.cache.at()
 	key, err := k.rowKey(ctx, &h.KeyID, func(row *keyRow) error {
-		return row.scan(k.read.generation.QueryRowContext(ctx, h.Owner, h.Group, h.Generation).Scan)
+		return row.scan(k.read.generation.QueryRowContext(ctx, rowOwner(h.Owner), h.Group, h.Generation).Scan)
 	})
 	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, errDead) || key == nil && err == nil {
 		return k.without(ctx, h)
@@ -302,7 +302,7 @@ func (k *Keyring) rowKey(ctx context.Context, id *KeyID, read func(*keyRow) erro
 func (k *Keyring) rowNow(old *keyRow) (*Key, error) {
 	ctx := context.Background()
 	key, err := k.rowKey(ctx, nil, func(row *keyRow) error {
-		return row.scan(k.read.generation.QueryRowContext(ctx, old.c.Owner, string(old.c.Group), int64(old.generation)).Scan)
+		return row.scan(k.read.generation.QueryRowContext(ctx, rowOwner(old.c.Owner), string(old.c.Group), int64(old.generation)).Scan)
 	})
 	if errors.Is(err, errDead) {
 		err = &IntegrityError{Table: "keys", Row: fmt.Sprintf("key %s is wrapped by epoch key %d, which was deleted", old.id, old.epoch)}
@@ -343,7 +343,7 @@ type KeyInfo struct {
 
 // Keys lists every key an owner ever had, by group and generation.
 func (k *Keyring) Keys(ctx context.Context, owner string) ([]KeyInfo, error) {
-	rows, err := k.read.owner.QueryContext(ctx, owner)
+	rows, err := k.read.owner.QueryContext(ctx, rowOwner(owner))
 	if err != nil {
 		return nil, fmt.Errorf("listing keys: %w", err)
 	}

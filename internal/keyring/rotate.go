@@ -150,14 +150,14 @@ func (r *rotating) finish(ctx context.Context, of bucketSet) error {
 	if err != nil {
 		return err
 	}
-	total := 2 * st.keys.count
+	total := 2 * st.keys.count * uint64(of.count()) / buckets //nolint:gosec // about, when it is some of them
 	done := uint64(0)
 	report := func(rows int) {
 		if done += uint64(rows); r.progress != nil { //nolint:gosec // a length
 			r.progress(min(done, total), total)
 		}
 	}
-	err = k.eachPage(ctx, func(page []keyRow) error {
+	err = k.eachPage(ctx, of, func(page []keyRow) error {
 		err := r.rewrap(ctx, page, &below)
 		report(len(page))
 		return err
@@ -165,7 +165,7 @@ func (r *rotating) finish(ctx context.Context, of bucketSet) error {
 	if err != nil {
 		return err
 	}
-	if err := k.eachPage(ctx, func(page []keyRow) error {
+	if err := k.eachPage(ctx, of, func(page []keyRow) error {
 		report(len(page))
 		return k.readBack(page, &below)
 	}); err != nil {
@@ -174,12 +174,25 @@ func (r *rotating) finish(ctx context.Context, of bucketSet) error {
 	return r.retire(ctx, &below)
 }
 
-// eachPage reads all rows of keys in their order, and holds no snapshot of the
-// key store between two pages.
-func (k *Keyring) eachPage(ctx context.Context, visit func([]keyRow) error) error {
-	var last keyRow
+// eachPage reads the rows of some buckets in their order, and holds no snapshot
+// of the key store between two pages.
+func (k *Keyring) eachPage(ctx context.Context, of bucketSet, visit func([]keyRow) error) error {
+	for first, last := range of.ranges() {
+		end := "g" // behind every bucket
+		if last < buckets-1 {
+			end = bucketPrefix(last + 1)
+		}
+		if err := k.eachPageOf(ctx, bucketPrefix(first), end, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Keyring) eachPageOf(ctx context.Context, from, end string, visit func([]keyRow) error) error {
+	at := []any{from, "", int64(0), end, rotatePage}
 	for {
-		rows, err := k.read.page.QueryContext(ctx, last.c.Owner, string(last.c.Group), int64(last.generation), rotatePage)
+		rows, err := k.read.page.QueryContext(ctx, at...)
 		if err != nil {
 			return fmt.Errorf("reading keys: %w", err)
 		}
@@ -190,7 +203,8 @@ func (k *Keyring) eachPage(ctx context.Context, visit func([]keyRow) error) erro
 		if len(page) == 0 {
 			return nil
 		}
-		last = page[len(page)-1]
+		last := page[len(page)-1]
+		at[0], at[1], at[2] = rowOwner(last.c.Owner), string(last.c.Group), int64(last.generation)
 		if err := visit(page); err != nil {
 			return err
 		}
@@ -242,7 +256,7 @@ func (k *Keyring) rewrapRow(st *state, row *keyRow) (bool, error) {
 	next.mac = k.secrets.rowMAC(next.message(nil))
 	n, err := k.writer.exec(`UPDATE keys SET epoch = ?, wrapped = ?, mac = ? WHERE owner = ? AND grp = ? AND generation = ?
 		AND key_id = ? AND epoch = ? AND fenced = 0 AND mac = ?`,
-		int64(next.epoch), next.wrapped, next.mac, row.c.Owner, string(row.c.Group), int64(row.generation),
+		int64(next.epoch), next.wrapped, next.mac, rowOwner(row.c.Owner), string(row.c.Group), int64(row.generation),
 		row.id[:], int64(row.epoch), row.mac)
 	if err != nil {
 		return false, fmt.Errorf("rewrapping a key: %w", err)

@@ -144,7 +144,7 @@ func (r *keyRow) message(dst []byte) []byte {
 
 func (r *keyRow) scan(scan func(...any) error) error {
 	var id []byte
-	err := scan(&r.c.Owner, &r.c.Group, &r.generation, &r.lifecycle, &r.fenced, &id, &r.epoch, &r.wrapped, &r.mac)
+	err := scan((*rowOwner)(&r.c.Owner), &r.c.Group, &r.generation, &r.lifecycle, &r.fenced, &id, &r.epoch, &r.wrapped, &r.mac)
 	copy(r.id[:], id)
 	return err
 }
