@@ -114,8 +114,9 @@ func (g *generator) erasure(c chooser, token domain.Token) eventstore.Position {
 		keys := append(g.keys.destroy(of, c.pick(2)), subject.KeyRef{Group: "contact", Generation: 1, Key: domain.ID{1}})
 		return g.add(c, token, &subject.ErasureReapplied{Erasure: id, Keys: keys})
 	default:
+		gone := 1 + c.pick(len(groups))
 		return g.add(c, token, &subject.LifecycleOpened{
-			Number: 2, Groups: groups[:1+c.pick(len(groups))], By: subject.Self, Reason: personal.Of("a customer again"),
+			Number: fold(g.t, g, token).Lifecycle() + 1, Groups: groups[:gone], Waits: groups[gone:], By: subject.Self, Reason: personal.Of("a customer again"),
 		})
 	}
 }
@@ -177,8 +178,8 @@ func (g *generator) resealed(c chooser, token domain.Token, id domain.ID, w *sub
 		if f.Group != w.Group {
 			continue
 		}
-		if c.pick(3) == 0 {
-			e.Dropped = append(e.Dropped, subject.ValueRef{Field: f.Field, Slot: f.Slot})
+		if c.pick(2) == 0 {
+			e.Dropped = append(e.Dropped, f.Ref())
 			continue
 		}
 		item := f.Item

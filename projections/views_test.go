@@ -159,8 +159,8 @@ func requireCustomer(t require.TestingT, r projections.Source, token domain.Toke
 	require.Len(t, got.Fields, len(want.Fields))
 	for i, f := range want.Fields {
 		h := got.Fields[i]
-		require.Equal(t, []any{f.Field, f.Slot, f.Group, f.Class, f.Purposes, f.EventID, f.Revision, f.Source},
-			[]any{h.Field, h.Slot, h.Group, h.Class, h.Purposes, h.Event, h.Revision, h.Source})
+		require.Equal(t, []any{f.Field, f.Slot, f.Earlier, f.Group, f.Class, f.Purposes, f.EventID, f.Revision, f.Source},
+			[]any{h.Field, h.Slot, h.Earlier, h.Group, h.Class, h.Purposes, h.Event, h.Revision, h.Source})
 		require.Equal(t, left(state, f.Revision, f.Value), h.Value, "what opening needs is all there, or a marker")
 	}
 	require.Equal(t, brief(want), brief(&subject.Snapshot{

@@ -83,6 +83,20 @@ func Weigh(s *State, env Env, scope Scope, ground ErasureGround) []Weighed {
 	return d.scale(scope, ground).weigh()
 }
 
+// Try says what ordering an erasure now would decide, and refuses what the order
+// would be refused for.
+func Try(s *State, env Env, c OrderErasure) ([]Weighed, error) {
+	events, err := Decide(s, env, c)
+	if err != nil || len(events) == 0 {
+		return nil, err
+	}
+	ordered, ok := events[len(events)-1].(*ErasureOrdered)
+	if !ok {
+		return nil, domain.Internal("weighing an erasure: it was not decided last", nil)
+	}
+	return ordered.Groups, nil
+}
+
 // WeighAgain says what starting an ordered erasure would do now; nothing when
 // it is not ordered.
 func WeighAgain(s *State, env Env, id domain.ID) []Weighed {
@@ -153,7 +167,7 @@ func (d *decision) validOrder(c *OrderErasure) error {
 		}
 	}
 	for _, v := range c.Scope.Values {
-		if !slices.ContainsFunc(d.fields(window{}), func(f Field) bool { return f.Field == v.Field && f.Slot == v.Slot }) {
+		if !slices.ContainsFunc(d.fields(window{}), func(f Field) bool { return f.Ref() == v }) {
 			return domain.NotFound("field.absent", "values", "the record holds no such value")
 		}
 	}
@@ -177,7 +191,7 @@ func nothingGoes(groups []Weighed) error {
 		return nil
 	}
 	if len(groups) == 0 {
-		return domain.Conflict("erasure.nothing", "groups", "there is nothing to erase: it is erased already").Citing("GDPR 17")
+		return domain.Conflict("erasure.nothing", "groups", "there is nothing to erase: nothing was superseded, or it is erased already").Citing("GDPR 17")
 	}
 	g := groups[0]
 	if g.Outcome == Refuse {
@@ -240,7 +254,7 @@ func (d *decision) startErasure(c StartErasure) ([]domain.Event, error) {
 		return nil, domain.Conflict("erasure.not_due", "erasure", "this erasure may still be cancelled until %s", e.Ordered.Due.Format(time.RFC3339))
 	}
 	groups := d.again(e.Ordered)
-	if !slices.ContainsFunc(groups, Weighed.goes) && !e.Ordered.Everything {
+	if !slices.ContainsFunc(groups, Weighed.goes) {
 		return one(&ErasureStopped{Erasure: c.Erasure, Groups: groups})
 	}
 	started := &ErasureStarted{
@@ -310,7 +324,7 @@ func (d *decision) again(o *ErasureOrdered) []Weighed {
 func (d *decision) reseal(erasure domain.ID, g Weighed) (*ValuesResealed, error) {
 	e := &ValuesResealed{Erasure: erasure, Group: g.Group, Dropped: g.Values}
 	for _, f := range d.fields(window{}) {
-		if f.Group != g.Group || slices.Contains(g.Values, ValueRef{f.Field, f.Slot}) {
+		if f.Group != g.Group || slices.Contains(g.Values, f.Ref()) {
 			continue
 		}
 		if d.Opened == nil {
@@ -370,5 +384,12 @@ func (d *decision) openLifecycle(c OpenLifecycle) ([]domain.Event, error) {
 		return nil, domain.Conflict("lifecycle.open", "", "nothing of this record was erased: it can be written to as it is")
 	}
 	slices.Sort(groups)
-	return one(&LifecycleOpened{Number: d.Lifecycle() + 1, Groups: groups, By: c.By, Reason: c.Reason})
+	var waits []domain.Name
+	for _, w := range d.Waiting() {
+		if !w.Earlier && !slices.Contains(waits, w.Group) {
+			waits = append(waits, w.Group)
+		}
+	}
+	slices.Sort(waits)
+	return one(&LifecycleOpened{Number: d.Lifecycle() + 1, Groups: groups, Waits: waits, By: c.By, Reason: c.Reason})
 }

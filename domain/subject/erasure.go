@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -190,27 +191,119 @@ func whole(groups []Weighed) []domain.Name {
 }
 
 // Waiting lists what a finished erasure had to leave and what will let it go:
-// a hold's release, or the day on which a duty ends. A group that a later
-// order names, or that is erased, waits no more.
+// a hold's release, the lifting of a restriction that the person asked for, or
+// the day on which a duty ends. A group that a later order names, or that is
+// erased, waits no more; one of which single values went does.
 func (s *State) Waiting() []Wait {
 	var list []Wait
 	for _, e := range s.Erasures() {
 		if e.Ordered == nil || e.State == IsCancelled {
 			continue
 		}
+		s.outlived(list, e.OrderedAt.Revision)
 		for _, g := range e.Groups() {
-			list = slices.DeleteFunc(list, func(w Wait) bool { return w.Group == g.Group })
-			done := e.State == IsCompleted || e.State == IsStopped
-			if done && g.Outcome == Keep && (g.Rule == KeptByHold || !g.Until.IsZero()) {
-				list = append(list, Wait{Erasure: e.ID, Weighed: g})
+			w := Wait{Erasure: e.ID, Weighed: g}
+			list = slices.DeleteFunc(list, func(x Wait) bool {
+				follows := x.Erasure == e.Ordered.Follows
+				w.Earlier = w.Earlier || x.Group == g.Group && follows && x.Earlier
+				return x.Group == g.Group && (follows || g.Outcome != Trim)
+			})
+			if done := e.end(); done != nil && e.leaves(g) {
+				w.since = done.Revision
+				list = append(list, w)
 			}
 		}
 	}
+	s.outlived(list, math.MaxUint64)
 	return list
+}
+
+// outlived notes what waits since an earlier lifecycle, by those that opened
+// before a revision.
+func (s *State) outlived(list []Wait, before uint64) {
+	s.eachErasure(window{}, func(r *domain.Recorded) {
+		e, ok := r.Event.(*LifecycleOpened)
+		if !ok || r.Revision >= before {
+			return
+		}
+		for i := range list {
+			w := &list[i]
+			w.Earlier = w.Earlier || r.Revision > w.since && slices.Contains(e.Waits, w.Group)
+		}
+	})
+}
+
+// end is the event that an erasure ended with, nil while it has not.
+func (e *Erasure) end() *domain.Recorded {
+	switch e.State {
+	case IsCompleted:
+		return e.CompletedAt
+	case IsStopped:
+		return e.StoppedAt
+	case IsOrdered, IsCancelled, IsStarted:
+	}
+	return nil
+}
+
+// leaves reports whether what stays of a group goes when what keeps it ends.
+// Of a group that was trimmed that is so if all of it was asked for.
+func (e *Erasure) leaves(g Weighed) bool {
+	whole := e.Ordered.Everything || e.Ordered.Cause == OnRelease || g.Group == domain.EvidenceGroup
+	switch {
+	case g.Rule == RestrictedByWish:
+		return true
+	case g.Rule == "" || g.Rule.refuses() || g.Outcome == Trim && !whole:
+		return false
+	}
+	return g.Rule == KeptByHold || !g.Until.IsZero()
 }
 
 // Wait is a group that an erasure had to leave.
 type Wait struct {
-	Erasure domain.ID
+	Erasure domain.ID `json:"erasure"`
+	Earlier bool      `json:"earlier,omitzero"` // only what was recorded before the newest lifecycle: what came since stays
 	Weighed
+
+	since uint64 // revision of the erasure's end
+}
+
+// ScopeOfWaiting is what to order of groups that wait since an erasure. One of
+// everything of which nothing went is ordered as it was, unless something was
+// recorded or agreed since.
+func (s *State) ScopeOfWaiting(erasure domain.ID, groups []domain.Name) (scope Scope) {
+	if e, ok := s.Erasure(erasure); ok && e.State == IsStopped && e.Ordered.Everything && !s.resumed(e.StoppedAt) {
+		return Scope{Everything: true}
+	}
+	fields := s.fields(window{})
+	for _, w := range s.Waiting() {
+		if w.Erasure != erasure || !slices.Contains(groups, w.Group) {
+			continue
+		}
+		if !w.Earlier || w.Group == domain.EvidenceGroup || w.Group == domain.RecordGroup {
+			scope.Groups = append(scope.Groups, w.Group)
+			continue
+		}
+		n := len(scope.Values)
+		for _, f := range fields {
+			if f.Group == w.Group && f.Earlier > 0 {
+				scope.Values = append(scope.Values, f.Ref())
+			}
+		}
+		if len(scope.Values) == n { // none is left of what it had
+			scope.Superseded = append(scope.Superseded, w.Group)
+		}
+	}
+	return scope
+}
+
+// resumed reports whether data, a consent or another basis was recorded since
+// an event.
+func (s *State) resumed(since *domain.Recorded) bool {
+	return slices.ContainsFunc(s.Entries(), func(r domain.Recorded) bool {
+		switch r.Event.(type) {
+		case *FieldsRecorded, *ConsentGiven, *ConsentConfirmed, *ConsentRenewed, *BasisAsserted:
+			return r.Revision > since.Revision
+		}
+		return false
+	})
 }

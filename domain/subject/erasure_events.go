@@ -20,10 +20,12 @@ type Weighed struct {
 	Values  []ValueRef    `json:"values,omitzero"`  // what goes, when Outcome is Trim
 }
 
-// ValueRef names the place of one value.
+// ValueRef names the place of one value. Lifecycle is that of a value which
+// had to stay when a later lifecycle opened, and 0 otherwise.
 type ValueRef struct {
-	Field domain.Name `json:"field"`
-	Slot  uint16      `json:"slot,omitzero"`
+	Field     domain.Name `json:"field"`
+	Slot      uint16      `json:"slot,omitzero"`
+	Lifecycle uint32      `json:"lifecycle,omitzero"`
 }
 
 // ErasureOrdered decides an erasure (GDPR 17). From here on the groups that go
@@ -111,10 +113,12 @@ type ErasureReapplied struct {
 }
 
 // LifecycleOpened lets a person who was erased be recorded anew. What was
-// erased stays so: the groups get keys of their own.
+// erased stays so: the groups get keys of their own. What had to stay is of the
+// earlier lifecycle: a new value takes its place, and it alone goes in the end.
 type LifecycleOpened struct {
 	Number uint32         `json:"number"` // 2 is the first after an erasure
 	Groups []domain.Name  `json:"groups"`
+	Waits  []domain.Name  `json:"waits,omitzero"` // groups that an erasure had to leave
 	By     Party          `json:"by"`
 	Reason personal.Value `json:"-"` // lifecycle.reason
 }

@@ -15,23 +15,20 @@ type Field struct {
 	EventID  domain.ID     // the event that it is sealed in
 	Revision uint64
 	At       *domain.Recorded // the event that set it
+	// Earlier is the lifecycle of a value that an erasure had to leave, when a
+	// later one has opened: it goes when what keeps it ends. 0 otherwise.
+	Earlier uint32
 }
 
-// slotKey names the place of a value.
-type slotKey struct {
-	field domain.Name
-	slot  uint16
-}
+// Ref names the value's place.
+func (f *Field) Ref() ValueRef { return ValueRef{f.Field, f.Slot, f.Earlier} }
 
 // fields folds by order of recording: the newest recorded value counts,
 // whatever its effective time. Sorted by field and slot.
 func (s *State) fields(w window) []Field {
 	var list []Field
-	find := func(k slotKey) int {
-		return slices.IndexFunc(list, func(f Field) bool { return f.Field == k.field && f.Slot == k.slot })
-	}
 	set := func(r *domain.Recorded, item Item, source Source, purpose domain.Name) {
-		i := find(slotKey{item.Field, item.Slot})
+		i := place(list, item, purpose == "")
 		if i < 0 {
 			if purpose == "" {
 				return // rectifying what is not held means nothing
@@ -42,15 +39,17 @@ func (s *State) fields(w window) []Field {
 		if purpose != "" && !slices.Contains(held, purpose) {
 			held = append(held, purpose)
 		}
-		list[i] = Field{Item: item, Source: source, Purposes: held, EventID: r.ID, Revision: r.Revision, At: r}
+		list[i] = Field{Item: item, Source: source, Purposes: held, EventID: r.ID, Revision: r.Revision, At: r, Earlier: list[i].Earlier}
 	}
 	entries, kinds := s.Entries(), s.kinds()
 	for i := range entries {
 		r := &entries[i]
-		if kinds[i].topic != aboutFields || !w.known(r) {
+		if kinds[i].topic != aboutFields && kinds[i].topic != aboutErasure || !w.known(r) {
 			continue
 		}
 		switch e := r.Event.(type) {
+		case *LifecycleOpened:
+			list = outlived(list, e)
 		case *FieldsRecorded:
 			for _, item := range e.Items {
 				set(r, item, e.Source, e.Purpose)
@@ -66,8 +65,38 @@ func (s *State) fields(w window) []Field {
 		}
 	}
 	slices.SortFunc(list, func(a, b Field) int {
-		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Slot, b.Slot))
+		return cmp.Or(cmp.Compare(a.Field, b.Field), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Earlier, b.Earlier))
 	})
+	return list
+}
+
+// place finds the value that an item takes the place of, -1 for none. What is
+// recorded leaves those of an earlier lifecycle alone; rectifying may be about
+// the newest of them.
+func place(list []Field, item Item, rectifies bool) int {
+	found := -1
+	for i := range list {
+		f := &list[i]
+		switch {
+		case f.Field != item.Field || f.Slot != item.Slot:
+		case f.Earlier == 0:
+			return i
+		case rectifies && (found < 0 || f.Earlier > list[found].Earlier):
+			found = i
+		}
+	}
+	return found
+}
+
+// outlived drops the values of the groups that were erased, and notes which
+// ones an erasure had to leave.
+func outlived(list []Field, e *LifecycleOpened) []Field {
+	list = slices.DeleteFunc(list, func(f Field) bool { return slices.Contains(e.Groups, f.Group) })
+	for i := range list {
+		if list[i].Earlier == 0 && slices.Contains(e.Waits, list[i].Group) {
+			list[i].Earlier = e.Number - 1
+		}
+	}
 	return list
 }
 
@@ -76,13 +105,13 @@ func (s *State) fields(w window) []Field {
 func resealed(list []Field, e *ValuesResealed, r *domain.Recorded) []Field {
 	for _, it := range e.Items {
 		for i := range list {
-			if list[i].Field == it.Field && list[i].Slot == it.Slot {
+			if list[i].Field == it.Field && list[i].Slot == it.Slot && list[i].EventID == it.From {
 				list[i].Value, list[i].EventID, list[i].Revision = it.Value, r.ID, r.Revision
 			}
 		}
 	}
 	return slices.DeleteFunc(list, func(f Field) bool {
-		return slices.Contains(e.Dropped, ValueRef{f.Field, f.Slot})
+		return slices.Contains(e.Dropped, f.Ref())
 	})
 }
 
@@ -105,17 +134,27 @@ func removed(list []Field, e *FieldRemoved) []Field {
 // far as that was known and in effect.
 func (s *State) contactChanged(w window, field domain.Name, slot uint16, since *domain.Recorded) bool {
 	var holders []domain.Name
+	var group domain.Name
 	entries, kinds := s.Entries(), s.kinds()
 	for i := range entries {
 		r := &entries[i]
-		if kinds[i].topic != aboutFields || !w.known(r) {
+		if kinds[i].topic != aboutFields && kinds[i].topic != aboutErasure || !w.known(r) {
 			continue
 		}
 		touched := false
 		switch e := r.Event.(type) {
+		case *LifecycleOpened:
+			if touched = slices.Contains(e.Groups, group); touched || slices.Contains(e.Waits, group) {
+				holders = nil
+			}
 		case *FieldsRecorded:
 			if touched = names(e.Items, field, slot); touched && !slices.Contains(holders, e.Purpose) {
 				holders = append(holders, e.Purpose)
+			}
+			for _, item := range e.Items {
+				if item.Field == field {
+					group = item.Group
+				}
 			}
 		case *FieldsRectified:
 			touched = names(e.Items, field, slot)

@@ -163,16 +163,18 @@ func (j *judge) unneeded() *verdict {
 }
 
 // kept is row b. What the person's own record keeps decides; a hold on a
-// linked record denies other purposes and grants nothing here.
+// linked record denies other purposes and grants nothing here. One from before
+// a new lifecycle is about what had to stay then.
 func (j *judge) kept(f *catalogue.FieldDeclared) *verdict {
 	purposes, rests := j.duty(f.ID)
+	before := j.begun(f)
 	own, keeps := len(purposes) > 0, slices.Contains(purposes, j.p.ID)
 	for i, r := range j.people {
 		if i > 0 && (!r.Linked || own) {
 			continue
 		}
 		for _, h := range r.State.holds(j.w) {
-			if h.Group == f.Group {
+			if h.Group == f.Group && (h.Purpose == j.p.ID || h.Rest.Position > before) {
 				rests = append(rests, ref(r.State, h.Rest))
 				own, keeps = own || i == 0, keeps || h.Purpose == j.p.ID
 			}
@@ -187,14 +189,55 @@ func (j *judge) kept(f *catalogue.FieldDeclared) *verdict {
 	return no(RuleKept, access.RuleKept, "this data is kept for another purpose alone", rests...)
 }
 
-// duty finds the purposes that keep a field by a duty (GDPR 17(3)) when no
-// other purpose holds any value of it: then it is kept, for them alone.
-func (j *judge) duty(id domain.Name) (purposes []domain.Name, refs []Ref) {
+// begun is the position at which a lifecycle opened over what had to stay of
+// a field's group, 0 when it did not or all of the field is from before.
+func (j *judge) begun(f *catalogue.FieldDeclared) (position uint64) {
+	j.self.eachErasure(window{recorded: j.w.recorded}, func(r *domain.Recorded) {
+		if e, ok := r.Event.(*LifecycleOpened); ok && slices.Contains(e.Waits, f.Group) {
+			position = r.Position
+		}
+	})
+	if position == 0 {
+		return 0
+	}
+	held := j.fields()
+	if of := func(x Field) bool { return x.Field == f.ID }; slices.ContainsFunc(held, of) && !Anew(held, f.ID) {
+		return 0
+	}
+	return position
+}
+
+// Anew reports whether a field has a value that is not of an earlier lifecycle.
+func Anew(held []Field, id domain.Name) bool {
+	return slices.ContainsFunc(held, func(x Field) bool { return x.Field == id && x.Earlier == 0 })
+}
+
+// Opens reports whether one of a record's values may be read for a purpose that
+// may have its field: what is of an earlier lifecycle, beside a newer value,
+// only for what keeps it.
+func (s *Snapshot) Opens(cat *catalogue.State, f *Field, purpose domain.Name) bool {
+	if f.Earlier == 0 || !Anew(s.Fields, f.Field) {
+		return true
+	}
+	p, ok := cat.Purpose(purpose, 0)
+	return ok && p.Keeps && slices.Contains(f.Purposes, purpose) ||
+		slices.ContainsFunc(s.Holds, func(h Hold) bool { return h.Group == f.Group && h.Purpose == purpose })
+}
+
+func (j *judge) fields() []Field {
 	if !j.folded {
 		j.held, j.folded = j.self.fields(j.w), true
 	}
-	for _, f := range j.held {
-		if f.Field != id {
+	return j.held
+}
+
+// duty finds the purposes that keep a field by a duty (GDPR 17(3)) when no
+// other purpose holds any value of it: then it is kept, for them alone.
+func (j *judge) duty(id domain.Name) (purposes []domain.Name, refs []Ref) {
+	held := j.fields()
+	anew := Anew(held, id)
+	for _, f := range held {
+		if f.Field != id || anew && f.Earlier > 0 && !slices.Contains(f.Purposes, j.p.ID) {
 			continue
 		}
 		for _, holder := range f.Purposes {

@@ -17,6 +17,7 @@ type Expired struct {
 	Group     domain.Name              `json:"group"`
 	Field     domain.Name              `json:"field,omitzero"` // "" = what is left of the group
 	Slot      uint16                   `json:"slot,omitzero"`
+	Lifecycle uint32                   `json:"lifecycle,omitzero"` // an earlier one that the value is of
 	Purpose   domain.Name              `json:"purpose,omitzero"`   // that kept it longest
 	Retention domain.Duration          `json:"retention,omitzero"` // of that purpose, or of evidence
 	From      catalogue.RetentionStart `json:"from,omitzero"`      // what started it
@@ -93,7 +94,7 @@ func (s *scale) leftover(g domain.Name, over bool) (Expired, bool) {
 
 // expired says which purpose kept a value longest, if it is over for all.
 func (s *scale) expired(f *Field) (Expired, bool) {
-	x := Expired{Group: f.Group, Field: f.Field, Slot: f.Slot}
+	x := Expired{Group: f.Group, Field: f.Field, Slot: f.Slot, Lifecycle: f.Earlier}
 	for _, id := range f.Purposes {
 		p, ok := s.cat.Purpose(id, 0)
 		if !ok {
@@ -176,7 +177,7 @@ func sealsIn(event domain.Event, g domain.Name) bool {
 }
 
 func byPlace(a, b Expired) int {
-	return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Slot, b.Slot))
+	return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Slot, b.Slot), cmp.Compare(a.Lifecycle, b.Lifecycle))
 }
 
 // ScopeOf is what to order of what is overdue: as much as one order takes. The
@@ -191,7 +192,7 @@ func ScopeOf(list []Expired) Scope {
 		case x.Field == "":
 			scope.Superseded = append(scope.Superseded, x.Group)
 		default:
-			scope.Values = append(scope.Values, ValueRef{x.Field, x.Slot})
+			scope.Values = append(scope.Values, ValueRef{x.Field, x.Slot, x.Lifecycle})
 		}
 	}
 	return scope

@@ -49,8 +49,11 @@ func (s *scale) weigh() []Weighed {
 	var list []Weighed
 	shut := s.State.gone()
 	for _, g := range s.groups() {
-		if !shut[g] || s.anew {
-			list = append(list, s.group(g))
+		if shut[g] && !s.anew {
+			continue
+		}
+		if w := s.group(g); w.Outcome != "" {
+			list = append(list, w)
 		}
 	}
 	return list
@@ -65,7 +68,7 @@ func (s *scale) groups() []domain.Name {
 	list = append(append(list, s.scope.Groups...), s.scope.Superseded...)
 	for _, v := range s.scope.Values {
 		for _, f := range s.fields {
-			if f.Field == v.Field {
+			if f.Ref() == v {
 				list = append(list, f.Group)
 			}
 		}
@@ -98,6 +101,7 @@ func (s *State) sealedGroups() []domain.Name {
 	return list
 }
 
+// group weighs one; without an outcome there is nothing of what was asked for.
 func (s *scale) group(g domain.Name) Weighed {
 	for _, h := range s.holdsOn(g) {
 		return Weighed{Group: g, Outcome: Keep, Rule: KeptByHold, Purpose: h.Purpose, Hold: h.Hold}
@@ -110,10 +114,22 @@ func (s *scale) group(g domain.Name) Weighed {
 	switch {
 	case g == domain.EvidenceGroup:
 		return s.evidenceGroup()
-	case slices.Contains(s.scope.Superseded, g):
-		return Weighed{Group: g, Outcome: Trim, Ground: NotNecessary}
+	case !slices.Contains(s.scope.Superseded, g):
+		return s.values(g)
+	case s.asksValues(g):
+		if w := s.values(g); w.goes() {
+			return w // and what is superseded with it
+		}
 	}
-	return s.values(g)
+	if !s.superseded(g) {
+		return Weighed{}
+	}
+	return Weighed{Group: g, Outcome: Trim, Ground: NotNecessary}
+}
+
+// asksValues reports whether live values of a group are asked for.
+func (s *scale) asksValues(g domain.Name) bool {
+	return slices.ContainsFunc(s.fields, func(f Field) bool { return f.Group == g && s.asked(&f) })
 }
 
 func (s *scale) holdsOn(g domain.Name) []OutsideHold {
@@ -194,7 +210,7 @@ func (s *scale) values(g domain.Name) Weighed {
 			v = s.value(f)
 		}
 		if v.Outcome == Erase {
-			go1 = append(go1, ValueRef{f.Field, f.Slot})
+			go1 = append(go1, f.Ref())
 			w.Ground = v.Ground
 			continue
 		}
@@ -222,7 +238,7 @@ func (s *scale) whole(g domain.Name) bool {
 // asked reports whether a value is in scope.
 func (s *scale) asked(f *Field) bool {
 	return s.scope.Everything || slices.Contains(s.scope.Groups, f.Group) ||
-		slices.Contains(s.scope.Values, ValueRef{f.Field, f.Slot})
+		slices.Contains(s.scope.Values, f.Ref())
 }
 
 // firmer prefers what keeps longest, and a duty to the absence of a ground.

@@ -109,7 +109,7 @@ func (d *Door) Open(ctx context.Context, ask Ask) (Answer, error) {
 	}
 	for i := range judged {
 		if judged[i].Answer.Allowed {
-			if err := d.fill(ctx, &judged[i]); err != nil {
+			if err := d.fill(ctx, cat, ask.Purpose, &judged[i]); err != nil {
 				return Answer{}, err
 			}
 		}
@@ -329,10 +329,11 @@ func (d *Door) recordDenial(ctx context.Context, ask Ask, denied *access.Denied)
 }
 
 // fill opens the fields that the answer allows.
-func (d *Door) fill(ctx context.Context, o *Opened) error {
+func (d *Door) fill(ctx context.Context, cat *catalogue.State, purpose domain.Name, o *Opened) error {
 	now := d.ledger.Now()
-	for _, held := range o.State.At(now, now).Fields {
-		if !slices.Contains(o.Answer.Fields, held.Field) {
+	snap := o.State.At(now, now)
+	for _, held := range snap.Fields {
+		if !slices.Contains(o.Answer.Fields, held.Field) || !snap.Opens(cat, &held, purpose) {
 			continue
 		}
 		v, err := d.reveal(ctx, held.Value)

@@ -33,6 +33,15 @@ func (p *Process) Order(ctx context.Context, req ledger.Request, token domain.To
 	return out, along, nil
 }
 
+// Try says what an order would do now, and fails as the order would; nothing is
+// changed.
+func (p *Process) Try(ctx context.Context, token domain.Token, c subject.OrderErasure) ([]subject.Weighed, error) {
+	if err := p.linkedFree(ctx, token, &c); err != nil {
+		return nil, err
+	}
+	return p.Ledger.TryErasure(ctx, token, c)
+}
+
 // linkedFree refuses an order while an erasure of a linked record is under
 // way, for which it would have to wait with its groups closed. One of
 // everything takes the place of a smaller one that has not started, and of what
@@ -93,6 +102,7 @@ func (p *Process) TakeAlong(ctx context.Context, token domain.Token, id domain.I
 	case e.State != subject.IsCancelled:
 		return nil
 	}
+	p.solved(Item{Token: token, Erasure: id})
 	for _, other := range e.Ordered.Linked {
 		if err := p.cancel(ctx, Item{Token: other, Erasure: id}); err != nil {
 			return err

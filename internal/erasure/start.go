@@ -73,7 +73,8 @@ func (p *Process) cancel(ctx context.Context, it Item) error {
 }
 
 // Requeue orders the erasure of what an earlier one had to leave, as far as
-// nothing keeps it any more: a hold was released, a duty has ended. It is about
+// nothing keeps it any more: a hold was released, a restriction lifted, a duty
+// has ended. It is about
 // this record alone. The person's other records bind it by their holds, and
 // what they had to leave is ordered by themselves.
 func (p *Process) Requeue(ctx context.Context, token domain.Token) (ordered bool, err error) {
@@ -92,7 +93,7 @@ func (p *Process) Requeue(ctx context.Context, token domain.Token) (ordered bool
 	}
 	for _, id := range order {
 		e, _ := s.Erasure(id)
-		did, err := p.requeue(ctx, token, &e, byErasure[id])
+		did, err := p.requeue(ctx, token, s, &e, byErasure[id])
 		if err != nil {
 			return ordered, err
 		}
@@ -101,12 +102,12 @@ func (p *Process) Requeue(ctx context.Context, token domain.Token) (ordered bool
 	return ordered, nil
 }
 
-func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Erasure, groups []domain.Name) (bool, error) {
+func (p *Process) requeue(ctx context.Context, token domain.Token, s *subject.State, e *subject.Erasure, groups []domain.Name) (bool, error) {
 	with, err := p.Ledger.Together(ctx, token, e.Ordered)
 	if err != nil {
 		return false, fmt.Errorf("looking for the person's other records: %w", err)
 	}
-	weighed, err := p.Ledger.WeighErasure(ctx, token, subject.Scope{Groups: groups}, e.Ordered.Ground, with)
+	weighed, err := p.Ledger.WeighErasure(ctx, token, s.ScopeOfWaiting(e.ID, groups), e.Ordered.Ground, with)
 	if err != nil {
 		return false, fmt.Errorf("weighing what had to stay: %w", err)
 	}
@@ -122,7 +123,7 @@ func (p *Process) requeue(ctx context.Context, token domain.Token, e *subject.Er
 	slices.Sort(free)
 	it := Item{Token: token, Erasure: derived(token, e.ID, free)}
 	_, err = p.Ledger.OrderErasure(ctx, p.request("requeue", it), token, subject.OrderErasure{
-		Erasure: it.Erasure, Cause: subject.OnRelease, Ground: e.Ordered.Ground, Scope: subject.Scope{Groups: free},
+		Erasure: it.Erasure, Cause: subject.OnRelease, Ground: e.Ordered.Ground, Scope: s.ScopeOfWaiting(e.ID, free),
 		Follows: e.ID, By: subject.Controller,
 	})
 	if refused, ok := domain.AsError(err); ok && refused.Kind == domain.KindConflict {

@@ -129,46 +129,46 @@ func (s *API) erase(ctx context.Context, c *call, in *withBody[ErasureBody]) (*e
 	if err != nil {
 		return nil, err
 	}
-	if b.DryRun {
-		return s.weighErasure(ctx, in.Token, b, linked)
-	}
-	id, err := s.nameFor(c, "erasure")
-	if err != nil {
-		return nil, err
-	}
 	grace, err := b.grace(s.Ledger.Now(), s.Grace)
 	if err != nil {
 		return nil, err
 	}
-	out, along, err := s.Erasures.Order(ctx, c.request(""), in.Token, subject.OrderErasure{
-		Erasure: id, Cause: b.Cause, Ground: b.Ground, Scope: b.scope(), Grace: grace, Linked: linked, By: b.By, Reason: sealed(b.Reason),
-	})
+	order := subject.OrderErasure{
+		Cause: b.Cause, Ground: b.Ground, Scope: b.scope(), Grace: grace, Linked: linked, By: b.By, Reason: sealed(b.Reason),
+	}
+	if b.DryRun {
+		return s.tryErasure(ctx, in.Token, b, order)
+	}
+	if order.Erasure, err = s.nameFor(c, "erasure"); err != nil {
+		return nil, err
+	}
+	out, along, err := s.Erasures.Order(ctx, c.request(""), in.Token, order)
 	if err != nil {
 		return nil, err
 	}
 	if along != nil {
 		s.Logger.WarnContext(ctx, "linked records are not closed yet: the erasure will", "request", c.id.String(), "error", along)
 	}
-	return s.erasureOf(ctx, in.Token, id, out)
+	return s.erasureOf(ctx, in.Token, order.Erasure, out)
 }
 
-// weighErasure is the dry run, for the record and those linked to it.
-func (s *API) weighErasure(ctx context.Context, token domain.Token, b *ErasureBody, linked []domain.Token) (*erasureAnswer, error) {
-	weigh := func(of domain.Token, scope subject.Scope) (Erasure, error) {
-		others := slices.DeleteFunc(append(slices.Clone(linked), token), func(t domain.Token) bool { return t == of })
-		groups, err := s.Ledger.WeighErasure(ctx, of, scope, b.Ground, others)
-		return Erasure{Token: of, State: "weighed", Everything: b.Everything, Ground: b.Ground, Groups: groups}, err
+// tryErasure is the dry run, for the record and those linked to it.
+func (s *API) tryErasure(ctx context.Context, token domain.Token, b *ErasureBody, c subject.OrderErasure) (*erasureAnswer, error) {
+	weighed := func(of domain.Token, groups []subject.Weighed) Erasure {
+		return Erasure{Token: of, State: "weighed", Everything: b.Everything, Ground: b.Ground, Groups: groups}
 	}
-	e, err := weigh(token, b.scope())
+	groups, err := s.Erasures.Try(ctx, token, c)
 	if err != nil {
 		return nil, err
 	}
-	for _, other := range linked {
-		along, err := weigh(other, subject.Scope{Everything: b.Everything, Groups: b.Groups})
+	e := weighed(token, groups)
+	for _, other := range c.Linked {
+		with := slices.DeleteFunc(append(slices.Clone(c.Linked), token), func(t domain.Token) bool { return t == other })
+		groups, err := s.Ledger.WeighErasure(ctx, other, subject.Scope{Everything: b.Everything, Groups: b.Groups}, b.Ground, with)
 		if err != nil {
 			return nil, err
 		}
-		e.Linked = append(e.Linked, along)
+		e.Linked = append(e.Linked, weighed(other, groups))
 	}
 	return &erasureAnswer{Status: http.StatusOK, Body: e}, nil
 }
@@ -209,7 +209,7 @@ func (s *API) shownErasure(token domain.Token, e *subject.Erasure) Erasure {
 	if done := e.Completed; done != nil {
 		shown.Completed, shown.Keys, shown.Sinks, shown.DeadFrom = e.CompletedAt.Recorded, done.Keys, done.Sinks, done.DeadFrom
 	}
-	if shown.Completed.IsZero() {
+	if e.State == subject.IsOrdered || e.State == subject.IsStarted {
 		if shown.Incomplete = s.Erasures.Trouble(token, e.ID); shown.Incomplete != "" && e.State == subject.IsStarted {
 			shown.State = "incomplete"
 		}

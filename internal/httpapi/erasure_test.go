@@ -96,9 +96,14 @@ func TestErasureOverHTTP(t *testing.T) {
 	require.Contains(t, string(list.body), `"items":[]`)
 	require.Contains(t, string(list.body), `"lifecycle":1`)
 
-	w.do("POST", s, m{"groups": []string{"contact"}}, w.fresh()).problem(http.StatusConflict, "erasure.no_ground")
-	w.do("POST", s, m{"groups": []string{"nothing"}}, w.fresh()).problem(http.StatusUnprocessableEntity, "erasure.group")
-	w.do("POST", s, m{}, w.fresh()).problem(http.StatusUnprocessableEntity, "erasure.scope")
+	for _, dry := range []bool{true, false} { // a dry run is refused as the order is
+		w.do("POST", s, m{"groups": []string{"contact"}, "dry_run": dry}, w.fresh()).problem(http.StatusConflict, "erasure.no_ground")
+		w.do("POST", s, m{"groups": []string{"nothing"}, "dry_run": dry}, w.fresh()).problem(http.StatusUnprocessableEntity, "erasure.group")
+		w.do("POST", s, m{"superseded": []string{"contact"}, "dry_run": dry}, w.fresh()).problem(http.StatusConflict, "erasure.nothing")
+		w.do("POST", s, m{"values": []m{{"field": "email", "slot": 7}}, "dry_run": dry}, w.fresh()).problem(http.StatusNotFound, "field.absent")
+		w.do("POST", s, m{"everything": true, "grace": "P31D", "dry_run": dry}, w.fresh()).problem(http.StatusUnprocessableEntity, "erasure.grace")
+		w.do("POST", s, m{"dry_run": dry}, w.fresh()).problem(http.StatusUnprocessableEntity, "erasure.scope")
+	}
 	w.do("POST", s, m{"everything": true, "grace": "soon"}, w.fresh()).problem(http.StatusUnprocessableEntity, "request.value")
 	w.do("POST", "/v1/subjects/nobody/erasure", m{"everything": true}, w.fresh()).problem(http.StatusUnprocessableEntity, "subject.token")
 	for _, role := range []principal.Role{principal.Service, principal.Auditor, principal.Admin} {
@@ -108,7 +113,9 @@ func TestErasureOverHTTP(t *testing.T) {
 	first := w.do("POST", s, m{"groups": []string{"contact"}, "ground": "unlawful", "grace": "P7D"}, key("once")).is(202)
 	again := w.do("POST", s, m{"groups": []string{"contact"}, "ground": "unlawful", "grace": "P7D"}, key("once")).is(202)
 	require.Equal(t, first.text("erasure"), again.text("erasure"))
-	w.do("POST", s, m{"everything": true}, w.fresh()).problem(http.StatusConflict, "erasure.underway")
+	for _, dry := range []bool{true, false} {
+		w.do("POST", s, m{"everything": true, "dry_run": dry}, w.fresh()).problem(http.StatusConflict, "erasure.underway")
+	}
 	id := first.text("erasure")
 	w.do("POST", s+"/"+id+"/cancel", m{"reason": "changed their mind"}, w.fresh()).is(200)
 	require.Equal(t, "cancelled", w.ended(token))

@@ -101,6 +101,8 @@ type Eraser interface {
 	// Order orders an erasure, and has the records follow that go along. along
 	// tells of one that could not yet: nothing is complete before it has.
 	Order(ctx context.Context, req ledger.Request, token domain.Token, c subject.OrderErasure) (out ledger.Outcome, along, err error)
+	// Try says what an order would do now, and fails as the order would.
+	Try(ctx context.Context, token domain.Token, c subject.OrderErasure) ([]subject.Weighed, error)
 	// TakeAlong lets the records that go along follow: ordered, or called off.
 	TakeAlong(ctx context.Context, token domain.Token, id domain.ID) error
 	// Trouble is why an erasure does not get on, "" when nothing is wrong.

@@ -95,6 +95,7 @@ func (s *sitting) decide(ctx context.Context) error {
 	}
 	// Without a cut: a no that takes effect in a minute is a no.
 	s.snap = s.state.At(time.Time{}, time.Time{})
+	s.snap.Fields = slices.DeleteFunc(s.snap.Fields, func(f subject.Field) bool { return f.Earlier > 0 }) // it waits to go
 	s.restricted = s.snap.Restricted()
 	if first, last, ok := s.state.Command(s.command); ok {
 		return s.recover(ctx, first, last)

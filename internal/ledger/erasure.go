@@ -51,14 +51,37 @@ func (l *Ledger) WeighErasure(
 	return subject.Weigh(s, env, scope, ground), nil
 }
 
+// TryErasure says what an order would do now, and fails as the order would;
+// nothing is changed.
+func (l *Ledger) TryErasure(ctx context.Context, token domain.Token, c subject.OrderErasure) ([]subject.Weighed, error) {
+	s, env, err := l.ordering(ctx, token, &c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Erasure.IsZero() {
+		c.Erasure[15] = 1 // it is named when it is ordered
+	}
+	return subject.Try(s, env, c)
+}
+
+// ordering is what an order is decided with.
+func (l *Ledger) ordering(ctx context.Context, token domain.Token, c *subject.OrderErasure) (*subject.State, subject.Env, error) {
+	s, err := l.Subject(ctx, token)
+	if err != nil {
+		return nil, subject.Env{}, unavailable(err)
+	}
+	with, err := l.Together(ctx, token, &subject.ErasureOrdered{Erasure: c.Erasure, Linked: c.Linked, Of: c.Of, Follows: c.Follows})
+	if err != nil {
+		return nil, subject.Env{}, err
+	}
+	env, err := l.erasureEnv(ctx, token, with)
+	return s, env, err
+}
+
 // OrderErasure decides an erasure. From then on the groups that go whole are
 // closed.
 func (l *Ledger) OrderErasure(ctx context.Context, req Request, token domain.Token, c subject.OrderErasure) (Outcome, error) {
-	with, err := l.Together(ctx, token, &subject.ErasureOrdered{Erasure: c.Erasure, Linked: c.Linked, Of: c.Of, Follows: c.Follows})
-	if err != nil {
-		return Outcome{}, err
-	}
-	env, err := l.erasureEnv(ctx, token, with)
+	_, env, err := l.ordering(ctx, token, &c)
 	if err != nil {
 		return Outcome{}, err
 	}

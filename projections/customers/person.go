@@ -1,6 +1,7 @@
 package customers
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -46,8 +47,9 @@ type source struct {
 }
 
 type place struct {
-	field string
-	slot  int64
+	field     string
+	slot      int64
+	lifecycle int64 // an earlier one that it had to stay of, or 0
 }
 
 type field struct {
@@ -93,6 +95,24 @@ func (p *person) apply(e *domain.Recorded) {
 		p.remove(x)
 	case *subject.ValuesResealed:
 		p.reseal(e, x)
+	case *subject.LifecycleOpened:
+		p.outlive(x)
+	}
+}
+
+// outlive drops what was erased when a new lifecycle opens, and puts what had
+// to stay aside.
+func (p *person) outlive(x *subject.LifecycleOpened) {
+	p.drop(func(f *field) bool { return slices.Contains(x.Groups, domain.Name(f.group)) })
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.lifecycle > 0 || !slices.Contains(x.Waits, domain.Name(f.group)) {
+			continue
+		}
+		if f.stored {
+			p.gone = append(p.gone, f.place)
+		}
+		f.lifecycle, f.dirty, f.stored = int64(x.Number)-1, true, false
 	}
 }
 
@@ -102,19 +122,32 @@ func (p *person) reseal(e *domain.Recorded, x *subject.ValuesResealed) {
 	for i := range x.Items {
 		item := &x.Items[i]
 		part, ok := projections.PartOf(&item.Value, x.EventType())
-		at := p.find(place{field: string(item.Field), slot: int64(item.Slot)})
+		at := slices.IndexFunc(p.fields, func(f field) bool {
+			return f.field == string(item.Field) && f.slot == int64(item.Slot) && bytes.Equal(f.event, item.From[:])
+		})
 		if ok && at >= 0 {
 			f := &p.fields[at]
 			f.dirty, f.part, f.event, f.revision = true, part, slices.Clone(e.ID[:]), int64(e.Revision)
 		}
 	}
 	p.drop(func(f *field) bool {
-		return slices.Contains(x.Dropped, subject.ValueRef{Field: domain.Name(f.field), Slot: uint16(f.slot)})
+		return slices.Contains(x.Dropped, subject.ValueRef{Field: domain.Name(f.field), Slot: uint16(f.slot), Lifecycle: uint32(f.lifecycle)})
 	})
 }
 
 func (p *person) find(at place) int {
 	return slices.IndexFunc(p.fields, func(f field) bool { return f.place == at })
+}
+
+// earlier finds the newest value of an earlier lifecycle that had the place.
+func (p *person) earlier(at place) int {
+	found := -1
+	for i, f := range p.fields {
+		if f.field == at.field && f.slot == at.slot && (found < 0 || f.lifecycle > p.fields[found].lifecycle) {
+			found = i
+		}
+	}
+	return found
 }
 
 // drop takes values out of the record.
@@ -151,6 +184,9 @@ func (p *person) set(e *domain.Recorded, item *subject.Item, from *subject.Sourc
 	}
 	at := place{field: string(item.Field), slot: int64(item.Slot)}
 	i := p.find(at)
+	if i < 0 && purpose == "" {
+		i = p.earlier(at)
+	}
 	if i < 0 {
 		if purpose == "" {
 			return // rectifying what is not held means nothing

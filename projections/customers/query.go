@@ -50,6 +50,7 @@ type Customer struct {
 type Field struct {
 	Field    domain.Name
 	Slot     uint16
+	Earlier  uint32 // the lifecycle of a value that had to stay when a later one opened, or 0
 	Group    domain.Name
 	Class    subject.ProvenanceClass
 	Purposes []domain.Name // that hold it, in order of recording
@@ -184,7 +185,7 @@ func fieldsOf(ctx context.Context, db projections.Querier, token domain.Token) (
 			return err
 		}
 		p := Field{
-			Field: domain.Name(f.field), Slot: uint16(f.slot), Group: domain.Name(f.group), Class: subject.ProvenanceClass(f.class),
+			Field: domain.Name(f.field), Slot: uint16(f.slot), Earlier: uint32(f.lifecycle), Group: domain.Name(f.group), Class: subject.ProvenanceClass(f.class),
 			Source: f.source.public(), Event: projections.IDOf(f.event), Revision: uint64(f.revision),
 			Recorded: moment(f.recorded), Since: moment(f.since),
 		}

@@ -31,10 +31,10 @@ func (p *person) load(tx projections.Tx) error {
 const (
 	headColumns = `jurisdiction, acquired, source_system, source_table, source_import, registered_recorded,
 		registered_effective, event, revision, position, recorded, restricted, objections, status, closed, type, version, part`
-	fieldColumns = `field, slot, retention_group, class, purposes, event, revision, recorded, since,
+	fieldColumns = `field, slot, lifecycle, retention_group, class, purposes, event, revision, recorded, since,
 		source_system, source_table, source_import, type, version, part`
 	selectHead   = "SELECT " + headColumns + " FROM customers WHERE token = ?"
-	selectFields = "SELECT " + fieldColumns + " FROM customer_fields WHERE token = ? ORDER BY field, slot"
+	selectFields = "SELECT " + fieldColumns + " FROM customer_fields WHERE token = ? ORDER BY field, slot, lifecycle"
 )
 
 // columns are where headColumns are scanned to.
@@ -49,7 +49,7 @@ func (h *head) columns() []any {
 // columns are where fieldColumns are scanned to.
 func (f *field) columns() []any {
 	return []any{
-		&f.field, &f.slot, &f.group, &f.class, &f.purposes, &f.event, &f.revision, &f.recorded, &f.since,
+		&f.field, &f.slot, &f.lifecycle, &f.group, &f.class, &f.purposes, &f.event, &f.revision, &f.recorded, &f.since,
 		&f.source.system, &f.source.table, &f.source.imported, &f.part.Type, &f.part.Version, &f.part.Bytes,
 	}
 }
@@ -76,7 +76,7 @@ func (p *person) writeHead(tx projections.Tx) error {
 // writeFields deletes first: a value may have been removed and recorded anew.
 func (p *person) writeFields(tx projections.Tx) error {
 	for _, g := range p.gone {
-		if err := tx.Delete(fieldsTable, p.token, g.field, g.slot); err != nil {
+		if err := tx.Delete(fieldsTable, p.token, g.field, g.slot, g.lifecycle); err != nil {
 			return err
 		}
 	}
@@ -86,7 +86,7 @@ func (p *person) writeFields(tx projections.Tx) error {
 		if !f.dirty {
 			continue
 		}
-		err := putter(tx, &f.stored)(fieldsTable, p.token, f.field, f.slot, f.group, f.class, f.purposes, f.event, f.revision, f.recorded, f.since,
+		err := putter(tx, &f.stored)(fieldsTable, p.token, f.field, f.slot, f.lifecycle, f.group, f.class, f.purposes, f.event, f.revision, f.recorded, f.since,
 			f.source.system, f.source.table, optional(f.source.imported), f.part.Type, int64(f.part.Version), f.part.Column())
 		if err != nil {
 			return err

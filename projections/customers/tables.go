@@ -29,11 +29,12 @@ var peopleTable = &projections.Table{
 }
 
 var fieldsTable = &projections.Table{
-	Name: "customer_fields", KeyColumns: 3,
+	Name: "customer_fields", KeyColumns: 4,
 	Columns: append([]projections.Column{
 		{Name: "token", Type: projections.Text},
 		{Name: "field", Type: projections.Text},
 		{Name: "slot", Type: projections.Int},
+		{Name: "lifecycle", Type: projections.Int}, // an earlier one that the value had to stay of, or 0
 		{Name: "retention_group", Type: projections.Text},
 		{Name: "class", Type: projections.Text},
 		{Name: "purposes", Type: projections.Text}, // joined by a space, in order of recording

@@ -150,7 +150,7 @@ func pitfall19() []mutant {
 		},
 		{
 			19, "the follower that orders it as soon as a hold is released",
-			one(app+"/follow.go", `		{Name: "releases", Wants: ofType("HoldReleased"), Handle: a.requeue},
+			one(app+"/follow.go", `		{Name: "releases", Wants: ofType("HoldReleased", "RestrictionLifted"), Handle: a.requeue},
 `, ``),
 			app, "TestPitfall19AReleaseOrdersWhatWasKept",
 		},
