@@ -63,6 +63,9 @@ func Decide(s *State, env Env, c Command) ([]domain.Event, error) {
 		return nil, domain.NotFound("subject.unknown", "subject", "there is no such record: check the token")
 	}
 	d.shut = s.Closed(time.Time{})
+	if err := d.anew(c); err != nil {
+		return nil, err
+	}
 	return d.decide(c)
 }
 
@@ -77,6 +80,26 @@ type decision struct {
 
 // isClosed reports whether nothing may be written to a group.
 func (d *decision) isClosed(group domain.Name) bool { return d.Fenced[group] || d.shut[group] }
+
+// anew refuses what would begin anew with a person who was erased. What is
+// recorded of values is refused where it is known which.
+func (d *decision) anew(c Command) error {
+	switch c.(type) {
+	case RequestConsent, DeferConsent, ConfirmConsent, GiveConsent, RenewConsent, AssertBasis, AssessAge:
+		return d.forgot()
+	}
+	return nil
+}
+
+func (d *decision) forgot() error {
+	if !d.forgotten() {
+		return nil
+	}
+	return &domain.Error{
+		Kind: domain.KindGone, Code: "group.erased", Source: "GDPR 17",
+		Message: "everything of this record has been erased or is about to be: an officer has to open a new lifecycle before anything is recorded anew",
+	}
+}
 
 func (d *decision) decide(c Command) ([]domain.Event, error) {
 	switch c := c.(type) {

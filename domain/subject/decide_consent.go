@@ -272,7 +272,7 @@ func (d *decision) holdsContact(field domain.Name, slot uint16) bool {
 	if !ok || (f.Type != catalogue.Email && f.Type != catalogue.Phone) {
 		return false
 	}
-	return slices.ContainsFunc(d.fields(window{}), func(h Field) bool { return h.Field == field && h.Slot == slot })
+	return slices.ContainsFunc(d.fields(window{}), func(h Field) bool { return h.Field == field && h.Slot == slot && h.Earlier == 0 })
 }
 
 func (d *decision) deferConsent(c DeferConsent) ([]domain.Event, error) {

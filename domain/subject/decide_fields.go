@@ -27,7 +27,18 @@ func (d *decision) recordFields(c RecordFields) ([]domain.Event, error) {
 			return nil, err
 		}
 	}
+	if err := d.forgot(); err != nil && !d.goesOn(p.ID) {
+		return nil, err
+	}
 	return one(&FieldsRecorded{Purpose: p.ID, Version: p.Version, Source: c.Source, Items: items, Row: c.Row})
+}
+
+// goesOn reports whether a contract or a duty stands that an erasure does not
+// end: what it needs is recorded as before.
+func (d *decision) goesOn(purpose domain.Name) bool {
+	return slices.ContainsFunc(d.bases(d.now()), func(b Basis) bool {
+		return b.Purpose == purpose && b.Basis != domain.LegitimateInterests && b.Basis != domain.RecognisedInterestUK
+	})
 }
 
 func validItems(items []Entry) error {

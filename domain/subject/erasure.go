@@ -118,6 +118,22 @@ func (s *State) erasures(w window) []Erasure {
 	return list
 }
 
+// forgotten reports whether everything of the record was ordered to go, that was
+// not called off or stopped, and no new lifecycle has opened since.
+func (s *State) forgotten() bool {
+	return slices.ContainsFunc(s.Erasures(), func(e Erasure) bool {
+		return e.Ordered != nil && e.Ordered.Everything && e.State != IsCancelled && e.State != IsStopped && !s.openedSince(e.OrderedAt)
+	})
+}
+
+func (s *State) openedSince(r *domain.Recorded) (opened bool) {
+	s.eachErasure(window{}, func(x *domain.Recorded) {
+		_, opens := x.Event.(*LifecycleOpened)
+		opened = opened || opens && x.Revision > r.Revision
+	})
+	return opened
+}
+
 // Closed tells the groups that nothing is written to and no purpose may use,
 // as known at a time (zero: now): those that an order names, until it is
 // called off, and those that were erased, until a new lifecycle opens them.

@@ -219,3 +219,36 @@ func TestNothingIsSuperseded(t *testing.T) {
 	w.do(subject.RemoveField{Purpose: "service", Field: "email"}, superseded(2)).carriedOut(domain.ID{2})
 	w.refuses("erasure.nothing", superseded(3))
 }
+
+// Of a record of which everything went nothing is recorded, asked or asserted
+// before an officer opens a new lifecycle, also where a group had to stay. Saying
+// no is always taken, and so is what a contract or a duty that stands goes on with.
+func TestAnErasedRecordTakesNothingNew(t *testing.T) {
+	w := newWorld(t).on(1).do(give("newsletter"), record("newsletter", "email", "a@b.de"), record("analytics", "name", "Jo"),
+		contract("service"), record("service", "phone", "111"), hold("identity"))
+	w.do(everything(func(c *subject.OrderErasure) { c.Grace = time.Hour }))
+	news := []subject.Command{
+		record("analytics", "name", "Joe"), give("newsletter"), give("club"),
+		subject.RequestConsent{Said: said("newsletter", 1)},
+		subject.DeferConsent{Said: said("newsletter", 1)},
+		subject.AssertBasis{Purpose: "analytics", Basis: domain.LegitimateInterests, Reference: text("test")},
+		subject.RenewConsent{Granting: subject.Granting{Said: said("newsletter", 1)}},
+		subject.AssessAge{Outcome: subject.Adult, Rule: "DE"},
+	}
+	refused := func() {
+		for _, c := range news {
+			e := w.refuses("group.erased", c)
+			require.Equal(t, domain.KindGone, e.Kind)
+			require.Contains(t, e.Message, "new lifecycle", "%T", c)
+		}
+		w.do(withdraw("newsletter"), subject.RefuseConsent{Said: said("club", 1)}, subject.Object{Scope: subject.ToProcessing})
+		w.do(record("service", "phone", "222"))
+	}
+	refused()
+	w.on(2).carriedOut(erasureID)
+	e, _ := w.s.Erasure(erasureID)
+	require.Equal(t, subject.IsCompleted, e.State)
+	refused()
+	w.do(endContract("service")).refuses("group.erased", record("service", "phone", "333"))
+	w.do(subject.OpenLifecycle{}, record("service", "phone", "333"), give("newsletter"), record("analytics", "name", "Joe"))
+}

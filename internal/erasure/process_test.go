@@ -178,12 +178,15 @@ func TestPitfall20TheReturningCustomer(t *testing.T) {
 	w.order(a, subject.OrderErasure{Scope: all})
 	w.settleAll()
 	again := subject.RecordFields{Purpose: "service", Items: []subject.Entry{{Field: "email", Text: personal.Of("new@example.org")}}}
-	_, err := w.Ledger.On(ctx, w.req(), a, subject.Env{}, again)
-	refused, ok := domain.AsError(err)
-	require.True(t, ok)
-	require.Equal(t, domain.KindGone, refused.Kind)
+	basis := subject.AssertBasis{Purpose: "service", Basis: domain.LegitimateInterests, Reference: personal.Of("test 7")}
+	for _, c := range []subject.Command{again, basis} {
+		_, err := w.Ledger.On(ctx, w.req(), a, subject.Env{}, c)
+		refused, ok := domain.AsError(err)
+		require.True(t, ok)
+		require.Equal(t, domain.KindGone, refused.Kind)
+	}
 
-	_, err = w.Ledger.OpenLifecycle(ctx, w.req(), a, subject.OpenLifecycle{})
+	_, err := w.Ledger.OpenLifecycle(ctx, w.req(), a, subject.OpenLifecycle{})
 	require.NoError(t, err)
 	require.NoError(t, w.Ledger.Reopen(ctx, a))
 	w.do(a, again)
