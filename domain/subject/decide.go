@@ -63,9 +63,6 @@ func Decide(s *State, env Env, c Command) ([]domain.Event, error) {
 		return nil, domain.NotFound("subject.unknown", "subject", "there is no such record: check the token")
 	}
 	d.shut = s.Closed(time.Time{})
-	if err := d.anew(c); err != nil {
-		return nil, err
-	}
 	return d.decide(c)
 }
 
@@ -81,16 +78,7 @@ type decision struct {
 // isClosed reports whether nothing may be written to a group.
 func (d *decision) isClosed(group domain.Name) bool { return d.Fenced[group] || d.shut[group] }
 
-// anew refuses what would begin anew with a person who was erased. What is
-// recorded of values is refused where it is known which.
-func (d *decision) anew(c Command) error {
-	switch c.(type) {
-	case RequestConsent, DeferConsent, ConfirmConsent, GiveConsent, RenewConsent, AssertBasis, AssessAge:
-		return d.forgot()
-	}
-	return nil
-}
-
+// forgot refuses what would begin anew with a person who was erased.
 func (d *decision) forgot() error {
 	if !d.forgotten() {
 		return nil

@@ -200,8 +200,12 @@ func (d *decision) giveConsent(c GiveConsent) ([]domain.Event, error) {
 	return one(&ConsentGiven{g})
 }
 
-// consentPurpose is purposeAt in the words of consent.
+// consentPurpose is purposeAt in the words of consent, of a person who can be
+// asked for it.
 func (d *decision) consentPurpose(id domain.Name, version uint32) (*catalogue.PurposeDeclared, error) {
+	if err := d.forgot(); err != nil {
+		return nil, err
+	}
 	p, err := d.purposeAt(id, version)
 	if e, ok := domain.AsError(err); ok {
 		named := *e

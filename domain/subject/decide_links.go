@@ -114,6 +114,7 @@ func (d *decision) noteDisclosure(c NoteDisclosure) ([]domain.Event, error) {
 
 func (d *decision) assessAge(c AssessAge) ([]domain.Event, error) {
 	if err := firstError(
+		d.forgot(),
 		bad(c.Outcome.Valid(), "age.outcome", "outcome", "GDPR 8(1)", "the outcome is of_digital_age or below_digital_age"),
 		bad(c.Rule.Valid(), "age.rule", "rule", "GDPR 8(1)", "name the jurisdiction whose age counts"),
 	); err != nil {

@@ -15,6 +15,9 @@ func (d *decision) failedOnce(purpose domain.Name) bool {
 }
 
 func (d *decision) assertBasis(c AssertBasis) ([]domain.Event, error) {
+	if err := d.forgot(); err != nil {
+		return nil, err
+	}
 	p, err := d.purposeAt(c.Purpose, c.Version)
 	if err != nil {
 		return nil, err
