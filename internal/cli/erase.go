@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"lethe/domain"
 	"lethe/domain/subject"
@@ -27,23 +25,26 @@ type eraseCmd struct {
 
 type eraseOrderCmd struct {
 	person     `embed:""`
-	Everything bool     `name:"everything" help:"All that may go; also withdraws every consent and objects to marketing."`
-	Groups     []string `name:"group" placeholder:"GROUP" help:"A retention group; may be repeated."`
-	Values     []string `name:"value" placeholder:"FIELD[:SLOT]" help:"A single value; the others of its group stay. May be repeated."`
-	Superseded []string `name:"superseded" placeholder:"GROUP" help:"What was rectified or removed in a retention group; what stands stays. May be repeated."`
-	Ground     string   `name:"ground" placeholder:"GROUND" help:"no_longer_necessary, consent_withdrawn, objected, unlawful, legal_duty, child_service (GDPR 17(1)(a) to (f)); what follows from the record when left out."`
-	Cause      string   `name:"cause" placeholder:"CAUSE" help:"request, decision, retention, rectification; request when left out."`
-	By         string   `name:"by" placeholder:"PARTY" help:"Who asked: subject, guardian, controller, processor, authority."`
-	Grace      *string  `name:"grace" placeholder:"PERIOD" help:"How long it can be cancelled, such as P7D, at most 30 days; the server's setting when left out."`
-	Reason     string   `name:"reason-file" placeholder:"FILE|-" help:"File that says why; kept sealed; - is standard input."`
-	DryRun     bool     `name:"dry-run" short:"n" help:"Only say what would go, what would stay, and why."`
-	NoWait     bool     `name:"no-wait" help:"Do not wait for the end; lethe erase show tells how far it has come."`
+	Everything bool          `name:"everything" help:"All that may go; also withdraws every consent and objects to marketing."`
+	Groups     []string      `name:"group" placeholder:"GROUP" help:"A retention group; may be repeated."`
+	Values     []string      `name:"value" placeholder:"FIELD[:SLOT]" help:"A single value; the others of its group stay. May be repeated."`
+	Superseded []string      `name:"superseded" placeholder:"GROUP" help:"What was rectified or removed in a retention group; what stands stays. May be repeated."`
+	Ground     string        `name:"ground" placeholder:"GROUND" help:"no_longer_necessary, consent_withdrawn, objected, unlawful, legal_duty, child_service (GDPR 17(1)(a) to (f)); what follows from the record when left out."`
+	Cause      string        `name:"cause" placeholder:"CAUSE" help:"request, decision, retention, rectification; request when left out."`
+	By         string        `name:"by" placeholder:"PARTY" help:"Who asked: subject, guardian, controller, processor, authority."`
+	Grace      *string       `name:"grace" placeholder:"PERIOD" help:"How long it can be cancelled, such as P7D, at most 30 days; the server's setting when left out."`
+	Reason     string        `name:"reason-file" placeholder:"FILE|-" help:"File that says why; kept sealed; - is standard input."`
+	DryRun     bool          `name:"dry-run" short:"n" help:"Only say what would go, what would stay, and why."`
+	Wait       time.Duration `name:"wait" default:"2m" placeholder:"TIME" help:"How long to wait for the end of an erasure that is due."`
+	NoWait     bool          `name:"no-wait" help:"Do not wait for the end; lethe erase show tells how far it has come."`
 	writing    `embed:""`
 }
 
 // Help is shown by --help.
 func (eraseOrderCmd) Help() string {
 	return `Each retention group is weighed by the rules of GDPR 17: what goes, what stays, by which rule and until when. What goes is closed at once and, after the grace period, weighed again; then its keys are destroyed, here and in every copy that comes back. That cannot be undone.
+
+The command waits until the erasure is completed, of linked records too. When it is not by then the exit code is 1; the erasure goes on by itself.
 
 Examples:
 
@@ -53,9 +54,6 @@ Examples:
     lethe erase TOKEN --superseded contact --cause rectification`
 }
 
-// eraseWait bounds how long the command waits for an erasure that is due.
-const eraseWait = 2 * time.Minute
-
 func (c *eraseOrderCmd) Run(ctx context.Context, s *shell) error {
 	b, err := c.body(s)
 	if err != nil {
@@ -63,26 +61,30 @@ func (c *eraseOrderCmd) Run(ctx context.Context, s *shell) error {
 	}
 	a, err := s.ask(ctx, call{method: http.MethodPost, path: c.path("erasure"), body: b, header: c.header()})
 	if err != nil {
-		return err
+		return c.unheard(ctx, err)
 	}
 	var e httpapi.Erasure
 	if err := a.into(&e); err != nil {
 		return err
 	}
+	var open error
 	if !c.DryRun && !c.NoWait && !e.Due.After(e.Ordered) {
-		if a, err = awaitErasure(ctx, s, e, a); err != nil {
-			return err
-		}
-		if err := a.into(&e); err != nil {
-			return err
-		}
+		e, open = awaitErasure(ctx, s, e, c.Wait)
 	}
 	if s.root.JSON {
-		return s.json(a.body)
+		return errors.Join(s.json(e), open)
 	}
 	var p page
 	writeErasure(&p, &e)
-	return p.writeTo(s.process.Stdout)
+	return errors.Join(p.writeTo(s.process.Stdout), open)
+}
+
+// unheard tells of an order that was cut off before its answer came.
+func (c *eraseOrderCmd) unheard(ctx context.Context, err error) error {
+	if ctx.Err() == nil || c.DryRun {
+		return err
+	}
+	return &problem{Code: "interrupted", Detail: "interrupted before the answer came: whether the erasure is ordered says `lethe erase show " + string(c.Token) + "`"}
 }
 
 func (c *eraseOrderCmd) body(s *shell) (*httpapi.ErasureBody, error) {
@@ -113,71 +115,73 @@ func (c *eraseOrderCmd) body(s *shell) (*httpapi.ErasureBody, error) {
 	return b, nil
 }
 
-// awaitErasure asks until the erasure has ended. When it takes too long the
-// last answer is given: it says what is missing, and goes on by itself.
-func awaitErasure(ctx context.Context, s *shell, e httpapi.Erasure, first answer) (answer, error) {
-	path := []string{"subjects", string(e.Token), "erasure"}
-	last := first
-	for deadline := time.Now().Add(eraseWait); time.Now().Before(deadline); {
-		a, err := s.ask(ctx, call{method: http.MethodGet, path: path})
-		if err != nil {
-			return last, err
-		}
-		var all httpapi.Erasures
-		if err := a.into(&all); err != nil {
-			return last, err
-		}
-		for _, x := range all.Items {
-			if x.Erasure != e.Erasure {
-				continue
-			}
-			if last.body, err = json.Marshal(x); err != nil {
-				return last, fmt.Errorf("writing the answer: %w", err)
-			}
-			if x.State == string(subject.IsCompleted) || x.State == string(subject.IsStopped) || x.State == string(subject.IsCancelled) {
-				return last, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return last, ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-	return last, nil
-}
-
 type eraseShowCmd struct {
-	person `embed:""`
+	person  `embed:""`
+	Erasure string `arg:"" optional:"" help:"The erasure, as lethe erase printed it; all when left out."`
 }
 
 // Help is shown by --help.
 func (eraseShowCmd) Help() string {
-	return `Example:
+	return `Examples:
 
-    lethe erase show TOKEN`
+    lethe erase show TOKEN
+    lethe erase show TOKEN ERASURE`
 }
 
 func (c *eraseShowCmd) Run(ctx context.Context, s *shell) error {
-	return show(ctx, s, call{method: http.MethodGet, path: c.path("erasure")}, func(p *page, all httpapi.Erasures) error {
-		if len(all.Items) == 0 {
-			p.line("No erasure was ordered of this record.")
+	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure")})
+	if err != nil {
+		return err
+	}
+	var all httpapi.Erasures
+	if err := a.into(&all); err != nil {
+		return err
+	}
+	if c.Erasure != "" {
+		return c.one(s, &all)
+	}
+	if s.root.JSON {
+		return s.json(a.body)
+	}
+	p := &page{}
+	writeErasures(p, &all)
+	return p.writeTo(s.process.Stdout)
+}
+
+// one shows one of them alone.
+func (c *eraseShowCmd) one(s *shell, all *httpapi.Erasures) error {
+	for i := range all.Items {
+		e := &all.Items[i]
+		if e.Erasure.String() != c.Erasure {
+			continue
 		}
-		for i := range all.Items {
-			if i > 0 {
-				p.line("")
-			}
-			writeErasure(p, &all.Items[i])
+		if s.root.JSON {
+			return s.json(e)
 		}
-		if len(all.Closed) > 0 {
+		p := &page{}
+		writeErasure(p, e)
+		return p.writeTo(s.process.Stdout)
+	}
+	return &problem{Code: "erasure.unknown", Detail: "there is no such erasure of this record: `lethe erase show " + c.Token + "` lists them"}
+}
+
+func writeErasures(p *page, all *httpapi.Erasures) {
+	if len(all.Items) == 0 {
+		p.line("No erasure was ordered of this record.")
+	}
+	for i := range all.Items {
+		if i > 0 {
 			p.line("")
-			p.line("Closed: %s", words(all.Closed))
 		}
-		for _, w := range all.Waiting {
-			p.line("Waiting: %s, kept by %s%s", w.Group, w.Rule, untilText(w.Until))
-		}
-		return nil
-	})
+		writeErasure(p, &all.Items[i])
+	}
+	if len(all.Closed) > 0 {
+		p.line("")
+		p.line("Closed: %s", words(all.Closed))
+	}
+	for _, w := range all.Waiting {
+		p.line("Waiting: %s, kept by %s%s", w.Group, w.Rule, untilText(w.Until))
+	}
 }
 
 type eraseListCmd struct {

@@ -11,6 +11,7 @@ import (
 
 	"lethe/internal/bundle"
 	"lethe/internal/certificate"
+	"lethe/internal/httpapi"
 )
 
 // eraseDocuments are what is given to others about an erasure.
@@ -22,8 +23,30 @@ type eraseDocuments struct {
 // ended names an erasure that has ended.
 type ended struct {
 	person  `embed:""`
-	Erasure string `arg:"" optional:"" default:"latest" help:"The erasure, as lethe erase printed it; the newest one that has ended when left out."`
+	Erasure string `arg:"" optional:"" default:"latest" help:"The erasure, as lethe erase printed it; when left out the newest that was completed and erased more than evidence."`
 	textOut `embed:""`
+}
+
+// ask asks for a document. When the erasure was not named it says which one it
+// is, if there are others.
+func (c *ended) ask(ctx context.Context, s *shell, what string, q url.Values) (answer, error) {
+	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure", c.Erasure, what), query: q})
+	if err != nil || c.Erasure != "latest" {
+		return a, err
+	}
+	list, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure")})
+	if err != nil {
+		return a, err
+	}
+	var all httpapi.Erasures
+	if err := list.into(&all); err != nil {
+		return a, err
+	}
+	if n := len(all.Items) - 1; n > 0 {
+		fmt.Fprintf(s.process.Stderr, "lethe: this is the %s of erasure %s; others of this record: %d, see `lethe erase show %s`\n",
+			what, printable(a.header.Get("Lethe-Erasure")), n, c.Token)
+	}
+	return a, nil
 }
 
 type eraseCertificateCmd struct {
@@ -45,7 +68,7 @@ Examples:
 }
 
 func (c *eraseCertificateCmd) Run(ctx context.Context, s *shell) error {
-	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure", c.Erasure, "certificate"), query: url.Values{"format": {"json"}}})
+	a, err := c.ask(ctx, s, "certificate", url.Values{"format": {"json"}})
 	if err != nil {
 		return err
 	}
@@ -156,8 +179,7 @@ func (c *eraseLetterCmd) Run(ctx context.Context, s *shell) error {
 	if c.Format != "text" && c.Format != "html" {
 		return usage("--format is text or html")
 	}
-	q := url.Values{"language": {c.Language}, "format": {c.Format}}
-	a, err := s.ask(ctx, call{method: http.MethodGet, path: c.path("erasure", c.Erasure, "letter"), query: q})
+	a, err := c.ask(ctx, s, "letter", url.Values{"language": {c.Language}, "format": {c.Format}})
 	if err != nil {
 		return err
 	}

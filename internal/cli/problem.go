@@ -92,7 +92,7 @@ func asProblem(err error) *problem {
 		return &problem{Code: e.Code, Detail: detail, Field: e.Field, Source: e.Source}
 	}
 	if errors.Is(err, context.Canceled) {
-		return &problem{Code: "interrupted", Detail: "interrupted: what was acknowledged is kept, and a repeat goes on from there"}
+		return &problem{Code: "interrupted", Detail: "interrupted: what was acknowledged is kept; see what is recorded before you repeat it"}
 	}
 	return &problem{Detail: err.Error()}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"lethe/domain"
 	"lethe/domain/subject"
@@ -27,6 +28,9 @@ func (t *tour) some(ctx context.Context) ([]domain.Token, error) {
 	return tokens, err
 }
 
+// tourPatience bounds how long the tour waits for its erasure.
+const tourPatience = 2 * time.Minute
+
 // forget erases one of the imported people and asks for their data again.
 func (t *tour) forget(ctx context.Context) error {
 	found, err := t.some(ctx)
@@ -44,14 +48,8 @@ func (t *tour) forget(ctx context.Context) error {
 	if err := a.into(&e); err != nil {
 		return err
 	}
-	if a, err = awaitErasure(ctx, t.shell, e, a); err != nil {
+	if e, err = awaitErasure(ctx, t.shell, e, tourPatience); err != nil {
 		return err
-	}
-	if err := a.into(&e); err != nil {
-		return err
-	}
-	if e.State != string(subject.IsCompleted) {
-		return fmt.Errorf("the erasure of %s is %s: %s", person, e.State, e.Incomplete)
 	}
 	stays := 0
 	for _, g := range e.Groups {

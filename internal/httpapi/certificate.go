@@ -13,8 +13,8 @@ import (
 	"lethe/internal/certificate"
 )
 
-// ErasureRef names an erasure: its ID, or latest for the newest one that has
-// ended.
+// ErasureRef names an erasure: its ID, or latest for the newest one that was
+// completed.
 type ErasureRef string
 
 const latestErasure ErasureRef = "latest"
@@ -28,7 +28,7 @@ func (r ErasureRef) Valid() bool {
 // ErasurePath names an erasure of a person.
 type ErasurePath struct {
 	Token domain.Token `path:"token" doc:"The person's pseudonym"`
-	ID    ErasureRef   `path:"erasure" doc:"The erasure's ID, or latest: the newest one that has ended"`
+	ID    ErasureRef   `path:"erasure" doc:"The erasure's ID, or latest: the newest that was completed and erased more than evidence, else the newest that has ended"`
 }
 
 // document is an answer that is kept or sent as it is.
@@ -37,6 +37,7 @@ type document struct {
 	Disposition string `header:"Content-Disposition"`
 	Policy      string `header:"Content-Security-Policy"`
 	Access      string `header:"Lethe-Access" doc:"The event that recorded this access"`
+	Erasure     string `header:"Lethe-Erasure" doc:"The erasure that it is about"`
 	Body        []byte
 }
 
@@ -151,6 +152,6 @@ func (e *erasing) read(ctx context.Context, c *call, may auth.Action, answer *do
 		tokens = append(tokens, e.records[i].token)
 	}
 	id, err := e.Door.Erasure(ctx, c.caller, may, tokens, c.id)
-	answer.Access = id.String()
+	answer.Access, answer.Erasure = id.String(), e.records[0].ID.String()
 	return err
 }

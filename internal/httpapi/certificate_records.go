@@ -27,7 +27,7 @@ type erasedRecord struct {
 	events []*domain.Recorded
 }
 
-var errNoErasure = domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this person; latest is the newest one that has ended")
+var errNoErasure = domain.NotFound("erasure.unknown", "erasure", "there is no such erasure of this person; latest is the newest one that was completed")
 
 // erasing finds an erasure. It has ended on each of its records.
 func (s *API) erasing(ctx context.Context, at *ErasurePath) (*erasing, error) {
@@ -58,7 +58,9 @@ func (s *API) erasing(ctx context.Context, at *ErasurePath) (*erasing, error) {
 	return e, nil
 }
 
-// of finds the erasure in a record.
+// of finds the erasure in a record. The latest is the one that is asked about
+// when none is named: of those that were completed the newest that erased more
+// than what had been recorded since the one before, else the newest that stopped.
 func (r ErasureRef) of(s *subject.State) (found subject.Erasure, ok bool) {
 	if id, err := domain.ParseID(string(r)); err == nil {
 		return s.Erasure(id)
@@ -67,12 +69,24 @@ func (r ErasureRef) of(s *subject.State) (found subject.Erasure, ok bool) {
 	if len(list) == 0 {
 		return found, false
 	}
-	for _, e := range slices.Backward(list) {
-		if e.State == subject.IsCompleted || e.State == subject.IsStopped {
-			return e, true
+	completed := func(e subject.Erasure) bool { return e.State == subject.IsCompleted }
+	stopped := func(e subject.Erasure) bool { return e.State == subject.IsStopped }
+	for _, wanted := range []func(subject.Erasure) bool{func(e subject.Erasure) bool { return completed(e) && erasedData(e) }, completed, stopped} {
+		for _, e := range slices.Backward(list) {
+			if wanted(e) {
+				return e, true
+			}
 		}
 	}
 	return list[len(list)-1], true
+}
+
+// erasedData reports whether an erasure was of more than what shows that
+// decisions were lawful, of which every command leaves something.
+func erasedData(e subject.Erasure) bool {
+	return slices.ContainsFunc(e.Groups(), func(g subject.Weighed) bool {
+		return g.Group != domain.EvidenceGroup && (g.Outcome == subject.Erase || g.Outcome == subject.Trim)
+	})
 }
 
 // add notes one record. One that the erasure was not ordered on, or called off
@@ -103,7 +117,7 @@ func (e *erasing) add(ctx context.Context, token domain.Token, id domain.ID) err
 
 // incomplete says what an erasure that has started waits for.
 func (e *erasing) incomplete(token domain.Token, of *subject.Erasure) error {
-	why := e.Erasures.Trouble(token, of.ID)
+	why := e.trouble(token, of.ID)
 	return domain.Conflict("erasure.incomplete", "erasure", "this erasure started at %s and is not complete; it goes on by itself: %s",
 		of.StartedAt.Recorded.UTC().Format("2006-01-02 15:04:05Z"), cmp.Or(why, "not every key is destroyed yet, or not every place has confirmed")).Citing("GDPR 17")
 }

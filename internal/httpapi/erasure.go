@@ -179,19 +179,26 @@ func (s *API) erasureOf(ctx context.Context, token domain.Token, id domain.ID, o
 		return nil, err
 	}
 	e, _ := state.Erasure(id)
-	shown := s.shownErasure(token, &e)
-	if e.Ordered != nil {
-		for _, other := range e.Ordered.Linked {
-			o, err := s.Ledger.Subject(ctx, other)
-			if err != nil {
-				return nil, err
-			}
-			if along, ok := o.Erasure(id); ok {
-				shown.Linked = append(shown.Linked, s.shownErasure(other, &along))
-			}
+	shown, err := s.withLinked(ctx, token, &e)
+	return &erasureAnswer{Status: http.StatusAccepted, ETag: etag(out.Last), Body: shown}, err
+}
+
+// withLinked is an erasure with what it is on the records that go along.
+func (s *API) withLinked(ctx context.Context, token domain.Token, e *subject.Erasure) (Erasure, error) {
+	shown := s.shownErasure(token, e)
+	if e.Ordered == nil {
+		return shown, nil
+	}
+	for _, other := range e.Ordered.Linked {
+		o, err := s.Ledger.Subject(ctx, other)
+		if err != nil {
+			return shown, err
+		}
+		if along, ok := o.Erasure(e.ID); ok {
+			shown.Linked = append(shown.Linked, s.shownErasure(other, &along))
 		}
 	}
-	return &erasureAnswer{Status: http.StatusAccepted, ETag: etag(out.Last), Body: shown}, nil
+	return shown, nil
 }
 
 func (s *API) shownErasure(token domain.Token, e *subject.Erasure) Erasure {
@@ -210,7 +217,7 @@ func (s *API) shownErasure(token domain.Token, e *subject.Erasure) Erasure {
 		shown.Completed, shown.Keys, shown.Sinks, shown.DeadFrom = e.CompletedAt.Recorded, done.Keys, done.Sinks, done.DeadFrom
 	}
 	if e.State == subject.IsOrdered || e.State == subject.IsStarted {
-		if shown.Incomplete = s.Erasures.Trouble(token, e.ID); shown.Incomplete != "" && e.State == subject.IsStarted {
+		if shown.Incomplete = s.trouble(token, e.ID); shown.Incomplete != "" && e.State == subject.IsStarted {
 			shown.State = "incomplete"
 		}
 	}
@@ -229,7 +236,11 @@ func (s *API) listErasures(ctx context.Context, _ *call, in *struct {
 		Token: in.Token, Items: []Erasure{}, Closed: []domain.Name{}, Waiting: []subject.Wait{}, Lifecycle: state.Lifecycle(),
 	}
 	for _, e := range state.Erasures() {
-		all.Items = append(all.Items, s.shownErasure(in.Token, &e))
+		shown, err := s.withLinked(ctx, in.Token, &e)
+		if err != nil {
+			return nil, err
+		}
+		all.Items = append(all.Items, shown)
 	}
 	for g := range state.Closed(time.Time{}) {
 		all.Closed = append(all.Closed, g)

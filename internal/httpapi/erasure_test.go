@@ -131,3 +131,14 @@ func TestErasureOverHTTP(t *testing.T) {
 	w.do("POST", "/v1/subjects/"+token+"/lifecycle", m{"reason": "back"}, w.fresh()).is(200)
 	w.do("PATCH", "/v1/subjects/"+token, m{"purpose": "service", "record": []m{{"field": "email", "value": "new@example.com"}}}, w.fresh()).is(200)
 }
+
+// Where the server's files lie is not for callers.
+func TestReasonsNameNoDirectory(t *testing.T) {
+	for why, told := range map[string]string{
+		"writing the journal: open /srv/lethe/journal/erasures: read-only file system": "writing the journal: open erasures: read-only file system",
+		"keys cannot be deleted in /srv/lethe/epochs (input/output error)":             "keys cannot be deleted in epochs (input/output error)",
+		"waiting for the view customers and/or people":                                 "waiting for the view customers and/or people",
+	} {
+		require.Equal(t, told, httpapi.WithoutDirectories(why))
+	}
+}

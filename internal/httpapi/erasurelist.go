@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"time"
 
 	"lethe/domain"
@@ -58,11 +59,20 @@ func (s *API) allErasures(ctx context.Context, _ *call, in *struct {
 		page.Items = append(page.Items, ErasureLine{
 			Erasure: e.ID, Token: e.Token, State: e.State, Cause: e.Cause, Everything: e.Everything, Of: e.Of, Due: e.Due,
 			Ordered: e.Ordered, Started: e.Started, Completed: e.Completed, Kept: e.Kept,
-			Incomplete: s.Erasures.Trouble(e.Token, e.ID),
+			Incomplete: s.trouble(e.Token, e.ID),
 		})
 	}
 	if len(found) == in.Limit {
 		page.Next = found[len(found)-1].Position.String()
 	}
 	return &struct{ Body ErasureLines }{page}, nil
+}
+
+// directories are those of a path in a text.
+var directories = regexp.MustCompile(`(^|[\s"'(])/(?:[^\s:;,"'()/]+/)*`)
+
+// trouble is why an erasure does not get on, for callers: of files it has the
+// names, and where they lie is in the program's log.
+func (s *API) trouble(token domain.Token, id domain.ID) string {
+	return directories.ReplaceAllString(s.Erasures.Trouble(token, id), "$1")
 }

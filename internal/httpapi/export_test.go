@@ -13,3 +13,6 @@ func (s *API) Actions() map[string]auth.Action {
 
 // Status is the status that an error is answered with.
 func StatusOf(err error) int { return problem(nil, err).Status }
+
+// WithoutDirectories is what callers are told of a reason.
+func WithoutDirectories(why string) string { return directories.ReplaceAllString(why, "$1") }
