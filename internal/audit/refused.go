@@ -33,7 +33,10 @@ func Refused(data string, err error) (Result, bool) {
 	case errors.Is(err, eventstore.ErrFormat):
 		f.Where = "log/FORMAT"
 		f.Means = "if no newer program ever ran here, the file is damaged: put it back from a backup. No event is lost"
-	case errors.Is(err, keyring.ErrStoreMissing), errors.Is(err, keyring.ErrEpochsMissing):
+	case errors.Is(err, keyring.ErrEpochsMissing):
+		f.Where = "the epoch keys"
+		f.Means = "keys are gone, not erased: mount the directory, or name another place of them with --epoch-replica. They are in no backup, by design: without any place of them no value can ever be opened"
+	case errors.Is(err, keyring.ErrStoreMissing):
 		f.Where = "the key store"
 		f.Means = "keys are gone, not erased: mount their directory, or put it back from its backup; until then no value can be opened"
 	case errors.As(err, &corrupt):

@@ -112,7 +112,7 @@ func (r *run) each(ctx context.Context, n uint64, f func(context.Context, uint64
 	return g.Wait()
 }
 
-const meansOpening = "it was made good when the directory was opened, as far as it could be; the program's own log of that time says more. " +
+const meansOpening = "what could be made good was, when the directory was opened; the message says what is left to do, the program's own log of that time more. " +
 	"If nobody stopped the machine hard, find out who changed the files"
 
 // opening repeats what opening the directory survived.

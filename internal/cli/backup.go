@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -117,6 +118,11 @@ func (c *backupListCmd) Run(ctx context.Context, s *shell) error {
 	}
 	if c.LedgerTo == "" && c.KeysTo == "" {
 		return usage("name a place: --ledger-to DIR, --keys-to DIR, or both")
+	}
+	for _, place := range []string{c.LedgerTo, c.KeysTo} {
+		if _, err := os.Stat(place); place != "" && err != nil {
+			return fmt.Errorf("looking at the place of backups: %w: no backup was made there, or it is not mounted", err)
+		}
 	}
 	ledger, keys, err := app.ListBackups(c.Backup, s.root.Storage)
 	if err != nil {

@@ -38,6 +38,11 @@ func (c *keysRewrapCmd) Run(ctx context.Context, s *shell) error {
 		return err
 	}
 	p := &page{}
-	p.line("The key store is under the new root key. Name it with --root-key %s from now on.", c.To)
+	with := "--root-key " + c.To
+	if c.Passphrase != "" {
+		with += " --root-passphrase-file " + c.Passphrase
+	}
+	p.line("The key store is under the new root key. Name it with %s from now on.", with)
+	p.line("The old one opens nothing any more. Remove it when a start with the new one has succeeded, and older backups of the keys are gone.")
 	return p.writeTo(s.process.Stdout)
 }

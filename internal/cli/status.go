@@ -69,6 +69,10 @@ func statusLines(p *page, v httpapi.Status) {
 		p.line("")
 		p.line("PURPOSES BASED ON CONSENT ARE OFF: the log was restored and lost events, withdrawals may be among them; an officer accepts that with `lethe restore accept %d`", v.Lost)
 	}
+	if v.Stuck > 0 {
+		p.line("")
+		p.line("ERASURES THAT DO NOT GET ON: %d; `lethe erase list --state started` says why", v.Stuck)
+	}
 	for _, line := range v.Reports {
 		p.line("note: %s", line)
 	}
@@ -94,7 +98,7 @@ func statusOf(ctx context.Context, a *app.App, version string) (httpapi.Status, 
 	sealed := httpapi.LogStatus(a.Seal.Status())
 	s := httpapi.Status{
 		Version: version, Events: stats.Events, Streams: stats.Streams, Position: stats.Head, Bytes: stats.Bytes,
-		Views: httpapi.ViewStatuses(a.Views.Status()), Log: &sealed, Reports: a.Reports(),
+		Views: httpapi.ViewStatuses(a.Views.Status()), Log: &sealed, Reports: a.Reports(), Stuck: a.Erasures.Incomplete(),
 	}
 	ops, err := a.Ledger.Operations(ctx)
 	if err != nil {

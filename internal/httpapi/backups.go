@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/http"
 	"slices"
 	"time"
@@ -165,6 +167,7 @@ func (s *API) noteBackup(ctx context.Context, c *call, m backup.Made) error {
 }
 
 func backupProblem(err error) error {
+	var file *fs.PathError
 	switch {
 	case errors.Is(err, backup.ErrBusy):
 		return domain.Conflict("backup.busy", "", "another backup is being made there: wait for it, or stop it")
@@ -172,6 +175,11 @@ func backupProblem(err error) error {
 		return &domain.Error{
 			Kind: domain.KindUnavailable, Code: "backup.no_room", Err: err,
 			Message: "there is no room for the backup, and nothing of it was kept: make room at the place, or name another one",
+		}
+	case errors.As(err, &file):
+		return &domain.Error{
+			Kind: domain.KindUnavailable, Code: "backup.place", Err: err,
+			Message: fmt.Sprintf("a file of the backup cannot be read or written (%v): see that the places are there and may be written. The program's log names it", file.Err),
 		}
 	}
 	return err

@@ -57,7 +57,9 @@ func (s *API) drop(_ context.Context, c *call, in *struct{ Body body[DropBody] }
 	req := dropping.Request{By: c.caller.Principal, DryRun: b.DryRun}
 	if b.OlderThan != "" {
 		now := s.Now()
-		req.After = b.OlderThan.After(now).Sub(now)
+		if req.After = b.OlderThan.After(now).Sub(now); req.After <= 0 { // nothing is said where the server's own setting is meant
+			return nil, dropProblem(dropping.ErrTooSoon)
+		}
 	}
 	return &streamed{Body: func(hctx huma.Context) {
 		_, w := humago.Unwrap(hctx)

@@ -92,6 +92,9 @@ func (s *API) distrustKey(ctx context.Context, c *call, in *struct {
 	if from < 0 {
 		return nil, domain.Invalid("log_key.from", "from", "a size is not negative")
 	}
+	if next := int64(s.Seal.Published().Size) + 1; from > next { //nolint:gosec // of a log
+		return nil, domain.Invalid("log_key.from", "from", "the next checkpoint is of size %d: name that one or a smaller one", next)
+	}
 	k, err := s.Seal.DistrustKey(in.Key, from)
 	if err != nil {
 		return nil, keyProblem(err)

@@ -120,5 +120,6 @@ type Status struct {
 	Views    []ViewStatus        `json:"views"`
 	Log      *LogStatus          `json:"log,omitempty" nullable:"false" doc:"How far history is sealed"`
 	Lost     uint64              `json:"lost_range,omitzero" doc:"Number of the restart whose lost range nobody has accepted: purposes based on consent are off"`
+	Stuck    int                 `json:"incomplete_erasures,omitzero" doc:"Erasures that do not get on at present: GET /erasures?state=started says why"`
 	Reports  []string            `json:"reports,omitzero" doc:"What opening the data directory survived"`
 }

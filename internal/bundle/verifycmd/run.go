@@ -130,6 +130,8 @@ func parse(args []string) (*options, error) {
 	case o.version:
 	case len(files) == 0 && set.NFlag() == 0:
 		return nil, errNothing
+	case len(files) == 1 && files[0] == wordCertificate:
+		return nil, errors.New("the word certificate stands before a file: name it (one of that name is ./certificate)")
 	case len(files) != 1:
 		return nil, fmt.Errorf("one file is checked at a time, %d are named", len(files))
 	case o.consistency != "" && o.checkpoint == "":
