@@ -21,6 +21,7 @@ const (
 // not.
 func (a *App) KeepEpochs(ctx context.Context) {
 	ctx, a.keeping = context.WithCancel(context.WithoutCancel(ctx))
+	a.Keys.KeepSchedule()
 	a.running.Go(func() {
 		every := time.NewTicker(epochCheck)
 		defer every.Stop()

@@ -127,7 +127,7 @@ func (v *certified) derived(page []byte) {
 	if page != nil {
 		what += " and the page"
 	}
-	r.close(CheckDerived, "%s is what the events give; disclosures and openings are what the signing log says", what)
+	r.close(CheckDerived, "%s is what the events give; dead_from, disclosures and openings are what the signing log says", what)
 }
 
 // same finds where a text is not what it must be.

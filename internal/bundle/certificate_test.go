@@ -80,6 +80,7 @@ func (w *world) erasureInput() certificate.Input {
 		}
 		in.Records = append(in.Records, s)
 	}
+	in.Records[0].DeadFrom, in.Records[1].DeadFrom = "2026-02-28T00:00:00.000000Z", "2026-01-31T00:00:00.000000Z"
 	in.Records[0].Disclosures = []certificate.Disclosure{
 		{Event: "3b5a7f10-1111-8222-8333-444455556666", At: "2025-11-01T10:00:00.000000Z", Purpose: "newsletter", Door: "read", Recipient: "mailer", Fields: []string{"email"}},
 		{Event: "3b5a7f10-1111-8222-8333-444455556667", At: "2025-12-01T10:00:00.000000Z", Purpose: "legal.claims", Door: "evidence", Fields: []string{"email", "name.full"}},
@@ -237,7 +238,8 @@ func TestAForgedCertificate(t *testing.T) {
 		"a group erased":        {func(c *certificate.Certificate) { c.Records[1].Erased = nil }, true},
 		"a rule":                {func(c *certificate.Certificate) { c.Records[0].Kept[1].Article = "GDPR 17(3)(a)" }, true},
 		"a key":                 {func(c *certificate.Certificate) { c.Records[0].Keys = c.Records[0].Keys[:1] }, true},
-		"a date":                {func(c *certificate.Certificate) { c.Records[0].DeadFrom = "2026-01-06T00:00:00.000000Z" }, true},
+		"a date":                {func(c *certificate.Certificate) { c.Records[0].DeadFrom = "2026-01-06T00:00:00.000000Z" }, false},
+		"no date":               {func(c *certificate.Certificate) { c.Records[0].DeadFrom = "soon" }, true},
 		"a record left out":     {func(c *certificate.Certificate) { c.Records = c.Records[:1] }, true},
 		"a record twice":        {func(c *certificate.Certificate) { c.Records = append(c.Records, c.Records[1]) }, true},
 		"records exchanged":     {func(c *certificate.Certificate) { slices.Reverse(c.Records) }, true},
@@ -312,6 +314,7 @@ func TestACertificateByAnotherKey(t *testing.T) {
 			list.Keys = append(list.Keys, tlog.LogKey{VKey: k, Until: tlog.Unbounded, Distrusted: tlog.Unbounded})
 		}
 		in.LogKeys = sign(t, list.Text(), other)
+		in.Records[0].DeadFrom, in.Records[1].DeadFrom = "2026-02-28T00:00:00.000000Z", "2026-01-31T00:00:00.000000Z"
 		in.Records[0].Disclosures = nil
 	}
 	_, isOther := logKey(t, 2)

@@ -48,11 +48,11 @@ type Record struct {
 	Keys       []Key         `json:"keys"`
 	Kept       []Kept        `json:"kept"`
 	Sinks      []Sink        `json:"sinks"`
-	DeadFrom   string        `json:"dead_from,omitempty"` // no backup of the keys can revive it from then on
-	Marks      uint32        `json:"marks"`               // suppression marks that were left
+	Marks      uint32        `json:"marks"` // suppression marks that were left
 	Linked     []string      `json:"linked,omitempty"`
 	Again      []Again       `json:"again,omitempty"`
 
+	DeadFrom    string       `json:"dead_from,omitempty"` // no backup of the keys can revive it from then on; absent: not known
 	Disclosures []Disclosure `json:"disclosures"`
 	Openings    []Opening    `json:"openings"`
 	Events      []Event      `json:"events"`

@@ -22,6 +22,7 @@ type Input struct {
 // along with it.
 type Source struct {
 	Events      []Proven // of this erasure, in their order
+	DeadFrom    string   // a Stamp; "": not known, or nothing went
 	Disclosures []Disclosure
 	Openings    []Opening
 }
@@ -59,7 +60,7 @@ func (c *Certificate) Input() Input {
 	in := Input{Checkpoint: []byte(c.Checkpoint), LogKeys: []byte(c.LogKeys)}
 	for i := range c.Records {
 		r := &c.Records[i]
-		s := Source{Disclosures: r.Disclosures, Openings: r.Openings}
+		s := Source{DeadFrom: r.DeadFrom, Disclosures: r.Disclosures, Openings: r.Openings}
 		for _, e := range r.Events {
 			s.Events = append(s.Events, Proven{Facts: []byte(e.Facts), Proof: []byte(e.Proof)})
 		}
@@ -104,7 +105,7 @@ func (c *Certificate) together() error {
 func (c *Certificate) add(s *Source) error {
 	r := Record{
 		Erased: []ErasedGroup{}, Keys: []Key{}, Kept: []Kept{}, Sinks: []Sink{},
-		Disclosures: s.Disclosures, Openings: s.Openings, Events: []Event{},
+		DeadFrom: s.DeadFrom, Disclosures: s.Disclosures, Openings: s.Openings, Events: []Event{},
 	}
 	if r.Disclosures == nil {
 		r.Disclosures = []Disclosure{}
@@ -132,6 +133,9 @@ func (c *Certificate) add(s *Source) error {
 	}
 	if r.Completed == "" && r.Stopped == "" {
 		return errors.New("its erasure has not ended")
+	}
+	if at, err := time.Parse(stampLayout, r.DeadFrom); r.DeadFrom != "" && (r.Completed == "" || err != nil || Stamp(at) != r.DeadFrom) {
+		return errors.New("the time from which no backup can revive it is none")
 	}
 	for _, sink := range r.Sinks {
 		c.Guarantee = weaker(c.Guarantee, sink.Guarantee)
@@ -256,7 +260,7 @@ func (c *Certificate) completed(r *Record, e *Event) error {
 	if r.Started == "" || r.Completed != "" {
 		return errOrder
 	}
-	r.Completed, r.DeadFrom, r.Marks = e.Recorded, stampOrNone(f.DeadFrom), f.Marks
+	r.Completed, r.Marks = e.Recorded, f.Marks
 	for _, k := range f.Keys {
 		r.Keys = append(r.Keys, Key{
 			Group: k.Group, Generation: k.Generation, Key: k.Key, Fingerprint: k.Fingerprint, At: Stamp(k.At),

@@ -19,13 +19,13 @@
 //
 // No origin has a space in it, so the note can never be taken for a checkpoint.
 //
-// What a record says besides disclosures and openings is derived: a function of
-// its events, which are in the tree. A verifier makes it anew and compares
-// bytes. Disclosures and openings are what the signing ledger says: the access
-// events behind them name other people too, and stay where they are.
+// What a record says besides dead_from, disclosures and openings is derived: a
+// function of its events, which are in the tree. A verifier makes it anew and
+// compares bytes. The three are what the signing ledger says: the access events
+// behind disclosures name other people too, and stay where they are; from when
+// on no backup can revive it is often known only after ErasureCompleted.
 //
-// A certificate says no more than the event ErasureCompleted does, and is made
-// for nothing less. It is of all records of the person that went along.
+// A certificate is made for nothing less than ErasureCompleted. It is of all records of the person that went along.
 //
 // The format is versioned as a whole: texts, rules and the page of a version
 // stay the same for ever, since a verifier writes them again.

@@ -90,8 +90,7 @@ type completed struct {
 		Position  uint64    `json:"position"`
 		At        time.Time `json:"at"`
 	} `json:"sinks"`
-	DeadFrom time.Time `json:"dead_from"`
-	Marks    uint32    `json:"marks"`
+	Marks uint32 `json:"marks"`
 }
 
 type reapplied struct {

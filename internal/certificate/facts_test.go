@@ -73,8 +73,8 @@ func TestFactsAreTheLedgers(t *testing.T) {
 			{Group: "claims", Rule: "hold", Article: "GDPR 17(3)(e)", DPV: claims, Purpose: "claims", Hold: hold.String()},
 			{Group: "service", Rule: "contract_running", Article: "GDPR 6(1)(b)", Purpose: "service"},
 		},
-		Sinks:    []Sink{{Sink: "keys", Guarantee: "purge_scheduled", Position: 1 << 60, At: then}},
-		DeadFrom: then, Marks: 3, Linked: []string{"sother"}, Again: []Again{{At: then, Keys: []string{key.String()}}},
+		Sinks: []Sink{{Sink: "keys", Guarantee: "purge_scheduled", Position: 1 << 60, At: then}},
+		Marks: 3, Linked: []string{"sother"}, Again: []Again{{At: then, Keys: []string{key.String()}}},
 	}, r)
 
 	c, r = Certificate{}, Record{}

@@ -181,6 +181,11 @@ func (e *erasing) input(ctx context.Context) (*certificate.Input, int64, error) 
 		if err != nil {
 			return nil, 0, err
 		}
+		if r.Completed != nil {
+			if at := e.deadFrom(r.token, r.Completed); !at.IsZero() {
+				source.DeadFrom = certificate.Stamp(at)
+			}
+		}
 		for _, rec := range r.events {
 			proof, err := e.Seal.Prove(ctx, eventstore.EventID(rec.ID), under)
 			if err != nil {

@@ -214,7 +214,7 @@ func (s *API) shownErasure(token domain.Token, e *subject.Erasure) Erasure {
 		shown.Started = e.StartedAt.Recorded
 	}
 	if done := e.Completed; done != nil {
-		shown.Completed, shown.Keys, shown.Sinks, shown.DeadFrom = e.CompletedAt.Recorded, done.Keys, done.Sinks, done.DeadFrom
+		shown.Completed, shown.Keys, shown.Sinks, shown.DeadFrom = e.CompletedAt.Recorded, done.Keys, done.Sinks, s.deadFrom(token, done)
 	}
 	if e.State == subject.IsOrdered || e.State == subject.IsStarted {
 		if shown.Incomplete = s.trouble(token, e.ID); shown.Incomplete != "" && e.State == subject.IsStarted {
@@ -222,6 +222,24 @@ func (s *API) shownErasure(token domain.Token, e *subject.Erasure) Erasure {
 		}
 	}
 	return shown
+}
+
+// deadFrom is from when on no backup of the keys can revive what was erased,
+// as far as it is known by now: when the epoch keys that wrapped it ended, or
+// when this process will end them. A process that does not rotate goes by what
+// was foreseen at completion, until that time has passed.
+func (s *API) deadFrom(token domain.Token, done *subject.ErasureCompleted) time.Time {
+	var last time.Time
+	for _, k := range done.Keys {
+		last = later(last, k.At)
+	}
+	if at, known := s.Keys.Dead(token.Stream(), last); known && !last.IsZero() {
+		return at
+	}
+	if !s.Keys.KeepsSchedule() && done.DeadFrom.After(s.Ledger.Now()) {
+		return done.DeadFrom
+	}
+	return time.Time{}
 }
 
 func (s *API) listErasures(ctx context.Context, _ *call, in *struct {

@@ -59,8 +59,9 @@ func (e *erasing) told(ctx context.Context, language string) (*certificate.Told,
 			return nil, err
 		}
 		if r.Completed != nil {
-			dead = dead && !r.Completed.DeadFrom.IsZero()
-			t.DeadFrom = later(t.DeadFrom, r.Completed.DeadFrom)
+			at := e.deadFrom(r.token, r.Completed)
+			dead = dead && !at.IsZero()
+			t.DeadFrom = later(t.DeadFrom, at)
 		}
 	}
 	if !dead {

@@ -310,6 +310,9 @@ func TestEpochsAreTold(t *testing.T) {
 	owner := "subject-s1"
 	one(t, k, Compartment{Owner: owner, Group: "contact"})
 	destroy(t, k, Compartment{Owner: owner, Group: "contact"})
+	_, scheduled := k.DeadFrom(owner)
+	require.False(t, scheduled, "nobody has said that the schedule is kept")
+	k.KeepSchedule()
 	at, scheduled := k.DeadFrom(owner)
 	require.True(t, scheduled)
 	require.Equal(t, start.Add(o.RotateEvery), at)
@@ -343,6 +346,7 @@ func TestEpochsAreTold(t *testing.T) {
 	o.RotateEvery = 0
 	k = open(t, o)
 	require.Equal(t, all, k.Epochs(), "also after reopening")
+	k.KeepSchedule()
 	_, scheduled = k.DeadFrom(owner)
 	require.False(t, scheduled)
 	at, scheduled = k.Dead(owner, start)
@@ -360,6 +364,7 @@ func TestPitfall17SoftDeletingStore(t *testing.T) {
 	one(t, k, compartment(1))
 	destroy(t, k, compartment(1))
 	require.Equal(t, GuaranteePurgeScheduled, k.Guarantee())
+	k.KeepSchedule()
 	at, scheduled := k.DeadFrom("subject-s1")
 	require.True(t, scheduled)
 	require.Equal(t, clock.now().Add(37*24*time.Hour), at)

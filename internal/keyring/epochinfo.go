@@ -171,8 +171,8 @@ func (g *goneEpoch) destroyed() (last time.Time, ok bool) {
 
 // DeadFrom tells from when no copy of the key store can revive what was
 // destroyed of an owner by now: from the end of the epoch key that wraps the
-// owner's keys. It is known only when rotation is scheduled and every place
-// that holds epoch keys is there.
+// owner's keys. While that key is live it is known only when this process
+// rotates as scheduled and every place that holds epoch keys is there.
 func (k *Keyring) DeadFrom(owner string) (at time.Time, scheduled bool) {
 	return k.Dead(owner, k.now())
 }
@@ -199,7 +199,7 @@ func (k *Keyring) Dead(owner string, destroyed time.Time) (at time.Time, schedul
 		if x.bucket != bucket || x.made.After(destroyed) {
 			continue
 		}
-		if k.opts.RotateEvery <= 0 || !k.allHere(e) {
+		if k.opts.RotateEvery <= 0 || !k.scheduled.Load() || !k.allHere(e) {
 			return time.Time{}, false
 		}
 		// Late is at the next occasion, not in the past.
@@ -226,6 +226,14 @@ func (k *Keyring) allHere(e *epochs) bool {
 		return !here && p.forgotten.IsZero()
 	})
 }
+
+// KeepSchedule says that this process rotates from now on when RotationDue
+// says so. Before, nothing promises that an epoch ends.
+func (k *Keyring) KeepSchedule() { k.scheduled.Store(true) }
+
+// KeepsSchedule reports whether this process looks after the epoch keys, so
+// that Dead knows all that can be known.
+func (k *Keyring) KeepsSchedule() bool { return k.scheduled.Load() }
 
 // RotationDue is when the next scheduled rotation should begin: a twentieth
 // before RotateEvery has passed since the oldest epoch key was made, so that it

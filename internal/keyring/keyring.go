@@ -116,7 +116,9 @@ type Keyring struct {
 	epochs  atomic.Pointer[epochs]
 	epochMu sync.Mutex                                // one reload at a time
 	held    atomic.Pointer[map[PlaceID]epochSequence] // where the epoch keys were found last
-	told    map[string]string                         // what was reported of each place; guarded by writeMu
+
+	scheduled atomic.Bool       // this process rotates as scheduled
+	told      map[string]string // what was reported of each place; guarded by writeMu
 
 	rotateMu sync.Mutex // one rotation of this process at a time
 
