@@ -105,7 +105,8 @@ func WeighAgain(s *State, env Env, id domain.ID) []Weighed {
 		return nil
 	}
 	d := decision{State: s, Env: env, at: env.Now}
-	return d.again(e.Ordered)
+	groups, _ := d.again(e.Ordered)
+	return groups
 }
 
 func (d *decision) scale(scope Scope, ground ErasureGround) *scale {
@@ -126,7 +127,9 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 		return nil, err
 	}
 	c.Scope.Ended = c.Cause == OnRetention
-	groups := d.scale(c.Scope, c.Ground).weigh()
+	scale := d.scale(c.Scope, c.Ground)
+	scale.follow(c.Follows)
+	groups := scale.weigh()
 	var events []domain.Event
 	for _, e := range d.Erasures() {
 		switch {
@@ -157,6 +160,18 @@ func (o *ErasureOrdered) Within(groups []Weighed) bool {
 	return !o.Everything && !slices.ContainsFunc(o.Groups, func(g Weighed) bool {
 		return g.goes() && !slices.ContainsFunc(groups, func(w Weighed) bool { return w.Group == g.Group && w.Outcome == Erase })
 	})
+}
+
+// follow limits what goes of evidence to what the first of the erasures had to
+// leave that an order follows.
+func (s *scale) follow(id domain.ID) {
+	for range s.Erasures() { // as many at most
+		e, ok := s.Erasure(id)
+		if !ok || e.end() == nil || s.scope.Everything {
+			return
+		}
+		s.asOf, id = e.end().Revision, e.Ordered.Follows
+	}
 }
 
 func (d *decision) validOrder(c *OrderErasure) error {
@@ -242,103 +257,6 @@ func (d *decision) cancelErasure(c CancelErasure) ([]domain.Event, error) {
 		c.By = Self
 	}
 	return one(&ErasureCancelled{Erasure: c.Erasure, By: c.By, Reason: c.Reason})
-}
-
-// startErasure weighs again: a hold that was placed since wins.
-func (d *decision) startErasure(c StartErasure) ([]domain.Event, error) {
-	e, err := d.underway(c.Erasure, IsOrdered)
-	switch {
-	case err != nil:
-		return nil, err
-	case d.Now.Before(e.Ordered.Due):
-		return nil, domain.Conflict("erasure.not_due", "erasure", "this erasure may still be cancelled until %s", e.Ordered.Due.Format(time.RFC3339))
-	}
-	groups := d.again(e.Ordered)
-	if !slices.ContainsFunc(groups, Weighed.goes) {
-		return one(&ErasureStopped{Erasure: c.Erasure, Groups: groups})
-	}
-	started := &ErasureStarted{
-		Erasure: c.Erasure, Groups: groups, Linked: e.Ordered.Linked, Catalogue: d.Catalogue.Next(),
-	}
-	var events []domain.Event
-	for _, g := range groups {
-		if g.Outcome == Trim && g.Group != domain.EvidenceGroup { // of which nothing stays
-			kept, err := d.reseal(c.Erasure, g)
-			if err != nil {
-				return nil, err
-			}
-			events = append(events, kept)
-		}
-		for _, k := range d.Keys {
-			if k.Group == g.Group && (g.Outcome == Erase || g.Outcome == Trim && !k.Newest) {
-				started.Keys = append(started.Keys, k.KeyRef)
-			}
-		}
-	}
-	return append(events, started), nil
-}
-
-// stopErasure is for holds that were placed before the start and seen after it.
-func (d *decision) stopErasure(c StopErasure) ([]domain.Event, error) {
-	e, err := d.underway(c.Erasure, IsStarted)
-	if err != nil {
-		return nil, err
-	}
-	return one(&ErasureStopped{Erasure: c.Erasure, Groups: d.again(e.Ordered)})
-}
-
-// again weighs what the order weighed. What was to stay stays: the person was
-// told so; what was to go may have to stay.
-func (d *decision) again(o *ErasureOrdered) []Weighed {
-	scope := Scope{Everything: o.Everything, Ended: o.Cause == OnRetention}
-	for _, g := range o.Groups {
-		switch {
-		case o.Everything || !g.goes():
-		case g.Outcome == Trim && g.Values == nil:
-			scope.Superseded = append(scope.Superseded, g.Group)
-		case g.Outcome == Trim:
-			scope.Values = append(scope.Values, g.Values...)
-		default:
-			scope.Groups = append(scope.Groups, g.Group)
-		}
-	}
-	scale := d.scale(scope, o.Ground)
-	e, _ := d.Erasure(o.Erasure)
-	scale.anew = e.State == IsStarted
-	groups := scale.weigh()
-	for _, old := range o.Groups {
-		if old.goes() {
-			continue
-		}
-		i := slices.IndexFunc(groups, func(g Weighed) bool { return g.Group == old.Group })
-		if i < 0 {
-			groups = append(groups, old)
-		} else if groups[i].goes() {
-			groups[i] = old
-		}
-	}
-	return groups
-}
-
-// reseal carries a group's values that stay over to its newest key.
-func (d *decision) reseal(erasure domain.ID, g Weighed) (*ValuesResealed, error) {
-	e := &ValuesResealed{Erasure: erasure, Group: g.Group, Dropped: g.Values}
-	for _, f := range d.fields(window{}) {
-		if f.Group != g.Group || slices.Contains(g.Values, f.Ref()) {
-			continue
-		}
-		if d.Opened == nil {
-			return nil, domain.Internal("sealing values again without a way to open them", nil)
-		}
-		text, ok := d.Opened(f.Value)
-		if !ok {
-			return nil, domain.Internal("sealing a value again: it cannot be opened, so nothing of its group may go", nil)
-		}
-		item := f.Item
-		item.Value = personal.Of(text)
-		e.Items = append(e.Items, Resealed{Item: item, From: f.EventID})
-	}
-	return e, nil
 }
 
 func (d *decision) completeErasure(c CompleteErasure) ([]domain.Event, error) {

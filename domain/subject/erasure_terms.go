@@ -8,7 +8,7 @@ type Outcome string
 // Outcomes.
 const (
 	Erase  Outcome = "erase"  // its keys are destroyed
-	Trim   Outcome = "trim"   // some values go: the others are sealed under a new key, the old one is destroyed; of evidence, what was recorded so far
+	Trim   Outcome = "trim"   // some values go: the others are sealed under a new key, the old one is destroyed; of evidence, what was recorded so far and nothing that stands rests on
 	Keep   Outcome = "keep"   // an exception or a duty keeps it (GDPR 17(3))
 	Refuse Outcome = "refuse" // no ground of GDPR 17(1) applies
 )

@@ -120,7 +120,7 @@ func TestAHoldOverANewLifecycle(t *testing.T) {
 		require.True(t, snap.Opens(w.cat, &f, "claims"), "whom it is held for")
 	}
 	waiting := w.s.Waiting()
-	require.Len(t, waiting, 1)
+	require.Len(t, waiting, 2, "the group, and on whose authority")
 	require.True(t, waiting[0].Earlier)
 
 	w.do(subject.ReleaseHold{Hold: domain.ID{7}}, endContract("service")).requeued(domain.ID{1}, domain.ID{2})

@@ -13,6 +13,7 @@ type remnant struct {
 	Field string
 	Value personal.Value // as it is sealed now
 
+	at      uint64    // revision of that event
 	erasure domain.ID // that sealed it again
 }
 
@@ -37,7 +38,7 @@ func (s *State) remaining(g domain.Name) (list []remnant) {
 			}
 			for _, it := range e.Items {
 				if it.Group == g {
-					list = append(list, remnant{it.From, string(it.Field), it.Value, e.Erasure})
+					list = append(list, remnant{it.From, string(it.Field), it.Value, setAt(list, it), e.Erasure})
 				}
 			}
 		case Event:
@@ -45,6 +46,16 @@ func (s *State) remaining(g domain.Name) (list []remnant) {
 		}
 	}
 	return list
+}
+
+// setAt finds when a value was set that is sealed again.
+func setAt(list []remnant, it Resealed) uint64 {
+	for _, x := range list {
+		if x.From == it.From && x.Field == string(it.Field) {
+			return x.at
+		}
+	}
+	return 0
 }
 
 func goesIn(groups []Weighed, g domain.Name) bool {
@@ -79,7 +90,7 @@ func sealedBy(r *domain.Recorded, e Event, g domain.Name) (list []remnant) {
 	}
 	for _, slot := range slots {
 		if cmp.Or(slot.Group, otherwise) == string(g) && !slot.Value.IsZero() {
-			list = append(list, remnant{From: r.ID, Field: slot.Field, Value: *slot.Value})
+			list = append(list, remnant{From: r.ID, Field: slot.Field, Value: *slot.Value, at: r.Revision})
 		}
 	}
 	return list

@@ -40,7 +40,8 @@ type scale struct {
 	outside  []OutsideHold
 	evidence domain.Duration // limitation of claims about consent
 	fields   []Field
-	anew     bool // also what this erasure has closed
+	anew     bool   // also what this erasure has closed
+	asOf     uint64 // revision: evidence from after it was not asked for; 0 = all was
 }
 
 // weigh says for each group in scope what goes, what stays, and by which rule.
@@ -145,23 +146,6 @@ func (s *scale) holdsOn(g domain.Name) []OutsideHold {
 		}
 	}
 	return list
-}
-
-// evidenceGroup: what shows that consent was given outlives the consent to the
-// end of limitation; where none was ever given there is nothing to show. What
-// goes is what was recorded so far: why a hold is released or a person comes
-// back is evidence of something later.
-func (s *scale) evidenceGroup() Weighed {
-	w := Weighed{Group: domain.EvidenceGroup}
-	switch until := s.evidenceUntil(); {
-	case s.evidence != "" && !s.scope.Everything && s.consents():
-		w.Outcome, w.Rule = Keep, KeptAsEvidence // what stands is still to be shown
-	case s.at.Before(until):
-		w.Outcome, w.Rule, w.Until = Keep, KeptAsEvidence, until
-	default:
-		w.Outcome, w.Ground = Trim, s.because(NotNecessary)
-	}
-	return w
 }
 
 // evidenceUntil is the end of limitation of claims about the person's consents;

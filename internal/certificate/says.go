@@ -70,7 +70,7 @@ func extentSays(d ErasedGroup) string {
 	case Superseded:
 		return "values that had been replaced or removed"
 	case SoFar:
-		return "what was recorded up to then"
+		return "what was recorded up to then and is not named as kept"
 	}
 	return list(d.Values)
 }

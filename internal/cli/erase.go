@@ -180,7 +180,11 @@ func writeErasures(p *page, all *httpapi.Erasures) {
 		p.line("Closed: %s", words(all.Closed))
 	}
 	for _, w := range all.Waiting {
-		p.line("Waiting: %s, kept by %s%s", w.Group, w.Rule, untilText(w.Until))
+		what := string(w.Group)
+		if w.Earlier {
+			what += " of an earlier lifecycle"
+		}
+		p.line("Waiting: %s, kept by %s%s", what, w.Rule, untilText(w.Until))
 	}
 }
 
@@ -321,6 +325,8 @@ func happens(e *httpapi.Erasure, g *subject.Weighed) string {
 		return "erased"
 	case g.Outcome == subject.Erase:
 		return "goes"
+	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup && g.Rule != "":
+		return "what was recorded so far goes, but for what stands"
 	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup:
 		return "what was recorded so far goes"
 	case g.Outcome == subject.Trim && len(g.Values) == 0:

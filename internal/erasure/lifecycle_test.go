@@ -139,3 +139,41 @@ func TestADryRunIsRefusedAsTheOrderIs(t *testing.T) {
 		})
 	}
 }
+
+// On whose authority a hold stands, and what a duty rests on, opens as long as it
+// keeps something; the rest of evidence goes at once.
+func TestEvidenceOfWhatStandsOpens(t *testing.T) {
+	w := newWorld(t)
+	a, hold := w.register("ada@example.org"), domain.ID{9}
+	w.do(a, subject.AssertBasis{Purpose: "invoicing", Basis: domain.LegalObligation, Reference: personal.Of("the statute")},
+		subject.Object{Scope: subject.ToDisclosure, Reason: personal.Of("my reason")})
+	w.hold(a, hold, "contact")
+	w.hold(a, domain.ID{8}, "identity")
+	it := w.order(a, subject.OrderErasure{Scope: all, Reason: personal.Of("asked by phone")})
+	w.settleAll()
+	e := w.erasure(it)
+	require.Equal(t, subject.IsCompleted, e.State)
+	opens := func(want map[string]bool) {
+		t.Helper()
+		read := w.read(a)
+		for text, is := range want {
+			require.Equal(t, is, read[text], text)
+		}
+	}
+	opens(map[string]bool{
+		"hold.authority=court": true, "basis.reference=the statute": true, "objection.reason=my reason": false, "erasure.reason=asked by phone": false,
+	})
+	for _, id := range []domain.ID{hold, {8}} {
+		opens(map[string]bool{"hold.authority=court": true})
+		w.do(a, subject.ReleaseHold{Hold: id})
+		for more := true; more; {
+			var err error
+			more, err = w.Requeue(ctx, a)
+			require.NoError(t, err)
+			w.settleAll()
+		}
+	}
+	opens(map[string]bool{"hold.authority=court": false, "basis.reference=the statute": true, "invoice=invoice 7": true, "name=<erased>": true})
+	w.again()
+	opens(map[string]bool{"basis.reference=the statute": true})
+}
