@@ -58,7 +58,7 @@ func (a *App) keepEpochs(ctx context.Context, retry *time.Time) error {
 			*retry = now.Add(epochRetry)
 			failed = fmt.Errorf("rotating as scheduled: %w", err)
 		} else {
-			a.Log.InfoContext(ctx, "rotated the epoch keys as scheduled",
+			a.Log.WarnContext(ctx, "rotated the epoch keys as scheduled: backups of the keys from before do not open any more, make one now",
 				"epoch", r.Epoch, "rewrapped", r.Rewrapped, "pending places", len(r.Pending))
 		}
 	}

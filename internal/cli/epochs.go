@@ -70,7 +70,7 @@ type keysRotateCmd struct {
 
 // Help is shown by --help.
 func (keysRotateCmd) Help() string {
-	return `Makes new epoch keys, wraps every live key under them, and deletes the old ones at every place, so that no copy of the key store that was made before revives what was erased. Goes on with a rotation that was cut. A server rotates by itself (--rotate-every); buckets keep an urgent one cheap.
+	return `Makes new epoch keys, wraps every live key under them, and deletes the old ones at every place, so that no copy of the key store that was made before revives what was erased. Goes on with a rotation that was cut. Backups of the keys from before are dead then: make one right after it (lethe backup create --keys-to DIR). A server rotates by itself (--rotate-every); buckets keep an urgent one cheap.
 
 Examples:
 
@@ -120,6 +120,8 @@ func (c *keysRotateCmd) Run(ctx context.Context, s *shell) (err error) {
 	if last.Pending > 0 {
 		p.row("PLACES THAT HAVE NOT CONFIRMED", strconv.Itoa(last.Pending)+" (lethe keys epochs)")
 	}
+	p.line("")
+	p.line("Backups of the keys that were made before do not open any more, for these buckets. Make one now: lethe backup create --keys-to DIR")
 	return p.writeTo(s.process.Stdout)
 }
 

@@ -66,8 +66,8 @@ func TestEpochsAreRotatedAndThatIsRecorded(t *testing.T) {
 	w.do("POST", "/v1/keys/places/"+place+"/forget", nil).problem(409, "epoch_place.here")
 	w.do("POST", "/v1/keys/places/00000000-0000-4000-8000-000000000000/forget", nil).problem(404, "epoch_place.unknown")
 
-	// The disk is another one now: the keys are written there anew, and what
-	// lay there is waited for, or declared gone.
+	// The only disk is gone: the keys are written there anew from memory, and
+	// what lay there is waited for, or declared gone.
 	dir := after.text("places.0.directory")
 	require.NoError(t, os.Rename(dir, filepath.Join(t.TempDir(), "away")))
 	require.NoError(t, w.app.Keys.SyncEpochs(t.Context()))

@@ -134,12 +134,18 @@ func chosen(files []placeFile, committed epochSequence) *epochForm {
 // locating finds each file's place in a state: the one whose ID it has, a new
 // one otherwise. Where the state must change for that, change is called first,
 // which makes it the next one.
+//
+// A directory that a place lay in and that is empty is left alone: its disk may
+// only not be mounted, and what is written below the mount point lies on a disk
+// of which backups are made. Only when there is no other place left are the
+// keys written there, from this process's memory.
 type locating struct {
 	k      *Keyring
 	e      *epochs
 	here   map[PlaceID]bool // what lies somewhere
 	seen   map[PlaceID]bool // what was found already
-	ids    []PlaceID        // of files, zero: cannot be reached
+	ids    []PlaceID        // of files, zero: nothing is written there
+	anew   bool             // write where a place was lost
 	change func() error
 }
 
@@ -149,6 +155,7 @@ func (l *locating) all(files []placeFile) error {
 			l.here[f.form.Place] = true
 		}
 	}
+	l.anew = !slices.ContainsFunc(files, func(f placeFile) bool { return f.reachable() && !l.lost(&f) })
 	for i := range files {
 		id, err := l.one(&files[i])
 		if err != nil {
@@ -160,10 +167,17 @@ func (l *locating) all(files []placeFile) error {
 	return nil
 }
 
+// lost reports whether a place lay in a directory that has nothing now.
+func (l *locating) lost(f *placeFile) bool {
+	return f.form == nil && f.err == nil && l.lostAt(f.dir) != nil
+}
+
 func (l *locating) one(f *placeFile) (id PlaceID, err error) {
 	switch {
 	case !f.reachable():
 		l.k.tell(f.dir, "a place of epoch keys cannot be reached, and keys do not lie there: "+f.err.Error())
+		return PlaceID{}, nil
+	case l.lost(f) && !l.anew: // tellMissing tells of it
 		return PlaceID{}, nil
 	case f.form != nil && !l.seen[f.form.Place]:
 		id = f.form.Place
@@ -195,7 +209,7 @@ func (l *locating) one(f *placeFile) (id PlaceID, err error) {
 		}
 	}
 	if old := l.lostAt(f.dir); old != nil {
-		l.k.opts.Report("the epoch keys in " + f.dir + " were gone and were written there anew from another place. While what lay there may come " +
+		l.k.opts.Report("the epoch keys in " + f.dir + " were gone at every place and were written there anew from memory. While what lay there may come " +
 			"back, retired keys do not count as destroyed; when it was destroyed, say so: lethe keys place forget " + old.id.String())
 	}
 	l.e.places = append(l.e.places, epochPlace{id: id, dir: f.dir, added: now})

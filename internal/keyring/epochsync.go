@@ -131,8 +131,9 @@ func (k *Keyring) tellMissing(e *epochs, files []placeFile, held map[PlaceID]epo
 		case here || !p.forgotten.IsZero():
 			k.tell("place "+p.id.String(), "")
 		default:
-			k.tell("place "+p.id.String(), "epoch keys that lay in "+p.dir+" are not there any more. Keys that are retired do not count as destroyed "+
-				"until that place is back and named with --epoch-replica, or is declared to exist no more: lethe keys place forget "+p.id.String())
+			k.tell("place "+p.id.String(), "epoch keys that lay in "+p.dir+" are not there any more: is its disk mounted? Nothing is written there, and keys that "+
+				"are retired do not count as destroyed, until that place is back and named with --epoch-replica, or is declared to exist no more: "+
+				"lethe keys place forget "+p.id.String())
 		}
 	}
 }
@@ -281,8 +282,8 @@ func (k *Keyring) reloadEpochs(committed epochSequence) error {
 	return nil
 }
 
-// SyncEpochs looks after the epoch keys: it writes them where a place lost
-// them, deletes retired ones from a place that came back, follows other
+// SyncEpochs looks after the epoch keys: it writes them to places that are new
+// or came back, deletes retired ones from a place that came back, follows other
 // processes, and reports what it finds to Options.Report. Open does it too; a
 // server does it every minute.
 func (k *Keyring) SyncEpochs(ctx context.Context) error {
