@@ -85,7 +85,7 @@ func TestARestrictedErasureIsTakenUpWhenItIsLifted(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, ordered)
 
-	w.do(a, subject.LiftRestriction{Ground: subject.NeededForClaims, Informed: time.Now()})
+	w.do(a, subject.LiftRestriction{Ground: subject.NeededForClaims, Informed: time.Now().Add(-time.Second)})
 	ordered, err = w.Requeue(ctx, a)
 	require.NoError(t, err)
 	require.True(t, ordered)
