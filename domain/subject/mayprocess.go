@@ -83,7 +83,7 @@ func (j *judge) overall() Answer {
 		asked = slices.Concat(j.p.Fields, j.p.Optional)
 	}
 	var granted, denied, left *verdict
-	var fields, withheld []domain.Name
+	var fields, withheld, closed []domain.Name
 	if len(asked) == 0 {
 		granted = j.person()
 	}
@@ -96,6 +96,9 @@ func (j *judge) overall() Answer {
 			left, withheld = earliest(left, v), append(withheld, f)
 		default:
 			denied = earliest(denied, v)
+			if v.reason == access.RuleErased {
+				closed = append(closed, f)
+			}
 		}
 	}
 	if denied == nil && len(fields) == 0 && left != nil {
@@ -114,7 +117,19 @@ func (j *judge) overall() Answer {
 	}
 	a := denied.answer()
 	a.Version, a.Basis, a.Withheld = j.p.Version, j.p.Basis, slices.Clone(asked)
+	if a.Reason == access.RuleErased && len(closed) < len(asked) {
+		a.Closed = closed
+		a.Message = namesOf(closed) + ": erased, or about to be. Other fields are given when they are named (--fields, fields=)"
+	}
 	return a
+}
+
+func namesOf(fields []domain.Name) string {
+	var list []string
+	for _, f := range fields {
+		list = append(list, string(f))
+	}
+	return strings.Join(list, ", ")
 }
 
 func earliest(a, b *verdict) *verdict {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -166,8 +167,11 @@ func (c *eraseShowCmd) one(s *shell, all *httpapi.Erasures) error {
 }
 
 func writeErasures(p *page, all *httpapi.Erasures) {
-	if len(all.Items) == 0 {
+	if len(all.Items) == 0 && len(all.Unordered) == 0 {
 		p.line("No erasure was ordered of this record.")
+	}
+	for _, u := range all.Unordered {
+		writeUnordered(p, &u)
 	}
 	for i := range all.Items {
 		if i > 0 {
@@ -186,6 +190,19 @@ func writeErasures(p *page, all *httpapi.Erasures) {
 		}
 		p.line("Waiting: %s, kept by %s%s", what, w.Rule, untilText(w.Until))
 	}
+}
+
+// writeUnordered tells of an erasure that an older copy of the ledger does not
+// know of.
+func writeUnordered(p *page, u *httpapi.ErasedAgain) {
+	var groups []domain.Name
+	for _, k := range u.Keys {
+		if !slices.Contains(groups, k.Group) {
+			groups = append(groups, k.Group)
+		}
+	}
+	p.line("Erasure %s was carried out again %s: %s of %s destroyed.", u.Erasure, stamp(u.At), keyWords(len(u.Keys)), words(groups))
+	p.line("Its order is in a range of the ledger that is lost, and so are withdrawals and objections that came with it: record them again, or order it again.")
 }
 
 type eraseListCmd struct {

@@ -220,11 +220,18 @@ func (d *Door) judge(ctx context.Context, cat *catalogue.State, people []subject
 		return Opened{}, err
 	}
 	o := Opened{Token: token, State: people[0].State}
-	o.Answer = subject.MayProcess(cat, people, subject.Question{
+	q := subject.Question{
 		Purpose: ask.Purpose, Version: ask.Version, Operation: ask.Operation, Channel: ask.Channel,
 		Recipient: ask.Recipient, Fields: ask.Fields, Regime: ask.Regime, At: now, KnownAt: now,
 		LostRange: lost,
-	})
+	}
+	o.Answer = subject.MayProcess(cat, people, q)
+	if ask.Door == access.Lookup && len(o.Answer.Closed) > 0 {
+		// Who is found by a value that stays is found, without what was erased:
+		// else the same person would be registered once more.
+		q.Fields = slices.DeleteFunc(slices.Clone(o.Answer.Withheld), func(f domain.Name) bool { return slices.Contains(o.Answer.Closed, f) })
+		o.Answer = subject.MayProcess(cat, people, q)
+	}
 	if o.State != nil {
 		o.Revision = o.State.Revision()
 	}

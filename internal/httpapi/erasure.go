@@ -70,7 +70,32 @@ type Erasures struct {
 	Items     []Erasure      `json:"items"`
 	Closed    []domain.Name  `json:"closed" doc:"Retention groups that nothing is written to and no purpose may use"`
 	Waiting   []subject.Wait `json:"waiting" doc:"What an erasure had to leave, and goes when what keeps it ends"`
+	Unordered []ErasedAgain  `json:"unordered,omitzero" doc:"Erasures that were carried out again on this record and whose order the ledger does not have, as after an older copy of it was restored"`
 	Lifecycle uint32         `json:"lifecycle" doc:"1; one more for each time that the person was recorded anew"`
+}
+
+// ErasedAgain is an erasure that the erasure journal or the key store knows of
+// and the ledger does not.
+type ErasedAgain struct {
+	Erasure domain.ID        `json:"erasure"`
+	At      time.Time        `json:"at" doc:"When it was carried out again"`
+	Keys    []subject.KeyRef `json:"keys" doc:"What was destroyed"`
+}
+
+// unordered are the erasures of a record that were carried out again and that
+// it knows no order of.
+func unordered(s *subject.State) (list []ErasedAgain) {
+	entries := s.Entries()
+	for i := range entries {
+		e, ok := entries[i].Event.(*subject.ErasureReapplied)
+		if !ok {
+			continue
+		}
+		if of, _ := s.Erasure(e.Erasure); of.Ordered == nil {
+			list = append(list, ErasedAgain{Erasure: e.Erasure, At: entries[i].Recorded, Keys: e.Keys})
+		}
+	}
+	return list
 }
 
 type erasureAnswer struct {
@@ -264,6 +289,7 @@ func (s *API) listErasures(ctx context.Context, _ *call, in *struct {
 		all.Closed = append(all.Closed, g)
 	}
 	slices.Sort(all.Closed)
+	all.Unordered = unordered(state)
 	all.Waiting = append(all.Waiting, state.Waiting()...)
 	return &erasuresAnswer{Body: all}, nil
 }
