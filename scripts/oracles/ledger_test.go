@@ -58,7 +58,7 @@ func openLedger(t *testing.T, dir, policy string) *ledger {
 	a, err := app.Open(t.Context(), cfg, quiet)
 	require.NoError(t, err)
 	api := httpapi.New(httpapi.Options{
-		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views, Store: a.Store,
+		Ledger: a.Ledger, Door: a.Door, Keys: a.Keys, Views: a.Views, Store: a.Store, Erasures: a.Erasures,
 		Leaves: a.Seal, Seal: a.Seal, System: app.System, Spool: dir, Now: time.Now, Rand: rand.Reader, Logger: quiet,
 	})
 	l := &ledger{t: t, dir: dir, app: a, http: httptest.NewServer(api), bundles: map[string][][]byte{}}
