@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"lethe/domain"
 	"lethe/internal/dropping"
@@ -40,27 +37,14 @@ Examples:
 }
 
 func (c *retentionDropCmd) Run(ctx context.Context, s *shell) error {
-	api, err := s.api(ctx)
-	if err != nil {
-		return err
-	}
-	q := call{method: http.MethodPost, path: []string{"retention", "drop"}, body: httpapi.DropBody{
+	res, err := s.stream(ctx, call{method: http.MethodPost, path: []string{"retention", "drop"}, body: httpapi.DropBody{
 		OlderThan: domain.Duration(c.OlderThan), DryRun: c.DryRun,
-	}}
-	body, err := q.encode()
+	}})
 	if err != nil {
 		return err
 	}
-	answer, err := api.send(ctx, q, bytesOf(body))
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode >= http.StatusBadRequest {
-		_, err := read(answer)
-		return err
-	}
-	defer answer.Body.Close() //nolint:errcheck // read to its end
-	report, ended, err := s.followDrop(answer.Body)
+	defer res.Close() //nolint:errcheck // read to its end
+	report, ended, err := s.followDrop(res)
 	if report != nil {
 		if perr := s.dropped(report, ended); err == nil {
 			err = perr
@@ -81,26 +65,20 @@ type dropLine struct {
 func (s *shell) followDrop(body io.Reader) (report *dropping.Report, ended bool, err error) {
 	bars := newProgress(s.process.Stderr)
 	defer func() { bars.end(err == nil) }()
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
-		}
-		var l dropLine
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return nil, false, fmt.Errorf("reading the server's answer: %w", err)
-		}
-		switch {
-		case l.Problem != nil:
-			return l.Report, false, l.Problem
-		case l.Report != nil:
-			return l.Report, true, nil
-		case l.Progress != nil:
+	var last dropLine
+	ended, err = eachLine(body, func(l dropLine) bool {
+		if last = l; l.Progress != nil {
 			bars.set("dropping", int64(l.Progress.Done), int64(l.Progress.Total))
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, false, fmt.Errorf("reading the server's answer: %w", err)
+		return l.Report != nil || l.Problem != nil
+	})
+	switch {
+	case err != nil:
+		return nil, false, err
+	case last.Problem != nil:
+		return last.Report, false, last.Problem
+	case ended:
+		return last.Report, true, nil
 	}
 	return nil, false, &domain.Error{
 		Kind: domain.KindUnavailable, Code: "drop.interrupted",

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -139,30 +138,17 @@ Examples:
 }
 
 func (c *retentionRunCmd) Run(ctx context.Context, s *shell) error {
-	api, err := s.api(ctx)
-	if err != nil {
-		return err
-	}
 	b := httpapi.RetentionBody{After: domain.Token(c.After), DryRun: c.DryRun}
 	if c.Grace != "" {
 		grace := domain.Duration(c.Grace)
 		b.Grace = &grace
 	}
-	q := call{method: http.MethodPost, path: []string{"retention", "run"}, body: &b}
-	body, err := q.encode()
+	res, err := s.stream(ctx, call{method: http.MethodPost, path: []string{"retention", "run"}, body: &b})
 	if err != nil {
 		return err
 	}
-	answer, err := api.send(ctx, q, bytesOf(body))
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode >= http.StatusBadRequest {
-		_, err := read(answer)
-		return err
-	}
-	defer answer.Body.Close() //nolint:errcheck // read to its end
-	report, err := s.followRetention(answer.Body)
+	defer res.Close() //nolint:errcheck // read to its end
+	report, err := s.followRetention(res)
 	if report == nil {
 		return err
 	}
@@ -184,27 +170,21 @@ type retentionLine struct {
 func (s *shell) followRetention(body io.Reader) (last *retention.Tally, err error) {
 	bars := newProgress(s.process.Stderr)
 	defer func() { bars.end(err == nil) }()
-	lines := bufio.NewScanner(body)
-	for lines.Scan() {
-		if len(lines.Bytes()) == 0 {
-			continue
-		}
-		var l retentionLine
-		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
-			return last, fmt.Errorf("reading the server's answer: %w", err)
-		}
-		switch {
-		case l.Problem != nil:
-			return l.Report, l.Problem
-		case l.Report != nil:
-			return l.Report, nil
-		case l.Progress != nil:
+	var end retentionLine
+	ended, err := eachLine(body, func(l retentionLine) bool {
+		if end = l; l.Progress != nil {
 			last = l.Progress
 			bars.set("people", int64(last.Looked), int64(last.Total)) //nolint:gosec // people
 		}
-	}
-	if err := lines.Err(); err != nil {
-		return last, fmt.Errorf("reading the server's answer: %w", err)
+		return l.Report != nil || l.Problem != nil
+	})
+	switch {
+	case err != nil:
+		return last, err
+	case end.Problem != nil:
+		return end.Report, end.Problem
+	case ended:
+		return end.Report, nil
 	}
 	return last, &domain.Error{
 		Kind: domain.KindUnavailable, Code: "retention.interrupted",

@@ -105,9 +105,7 @@ func (s *API) backupRoutes() {
 			"requests go on. Segments that the last backup has are linked to it. An event says that it was made. " +
 			"The answer is a line of JSON for each step; what was made comes at the end, then done, or a problem. One runs at a time.",
 	}, s.makeBackup)
-	s.documentStream("/backups", http.MethodPost, "application/x-ndjson")
-	op := operationAt(s.api.OpenAPI().Paths[prefix+"/backups"], http.MethodPost)
-	op.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[BackupLine](s.api.OpenAPI().Components.Schemas)
+	documentLines[BackupLine](s, "/backups")
 	handle(s, route{
 		method: http.MethodGet, path: "/backups", tag: tagOperations, summary: "List backups", action: auth.ReadStatus,
 		about: "The complete backups at the server's places, the oldest first.",

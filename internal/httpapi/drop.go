@@ -5,9 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
-
 	"lethe/domain"
 	"lethe/eventstore"
 	"lethe/internal/auth"
@@ -47,9 +44,7 @@ func (s *API) dropRoutes() {
 			"and an event in the log names what was taken, file by file. What is gone cannot be brought back. " +
 			"The answer is a line of JSON for each file; the last has the report, or a problem. Stopped, it goes on with the next request. One runs at a time.",
 	}, s.drop)
-	s.documentStream("/retention/drop", http.MethodPost, "application/x-ndjson")
-	op := operationAt(s.api.OpenAPI().Paths[prefix+"/retention/drop"], http.MethodPost)
-	op.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[DropLine](s.api.OpenAPI().Components.Schemas)
+	documentLines[DropLine](s, "/retention/drop")
 }
 
 func (s *API) drop(_ context.Context, c *call, in *struct{ Body body[DropBody] }) (*streamed, error) {
@@ -61,30 +56,11 @@ func (s *API) drop(_ context.Context, c *call, in *struct{ Body body[DropBody] }
 			return nil, dropProblem(dropping.ErrTooSoon)
 		}
 	}
-	return &streamed{Body: func(hctx huma.Context) {
-		_, w := humago.Unwrap(hctx)
-		ctx, cancel := context.WithCancel(hctx.Context())
-		defer cancel()
-		if s.Stop != nil {
-			defer context.AfterFunc(s.Stop, cancel)()
-		}
-		out := &lateStream{api: s, w: w}
-		defer out.keepAlive(ctx, cancel)()
-		req.Progress = func(p dropping.Progress) {
-			if out.line(DropLine{Progress: &p}) != nil {
-				cancel() // nobody listens
-			}
-		}
+	return s.late(c, dropProblem, func(ctx context.Context, send func(line any)) (func(*Problem) any, error) {
+		req.Progress = func(p dropping.Progress) { send(DropLine{Progress: &p}) }
 		report, err := s.Drops.Run(ctx, req)
-		switch {
-		case err == nil:
-			_ = out.line(DropLine{Report: &report})
-		case !out.begun():
-			refuse(w, c, dropProblem(err))
-		default:
-			_ = out.line(DropLine{Report: &report, Problem: problem(c, dropProblem(err))})
-		}
-	}}, nil
+		return func(p *Problem) any { return DropLine{Report: &report, Problem: p} }, err
+	}), nil
 }
 
 func dropProblem(err error) error {

@@ -94,6 +94,13 @@ func (s *API) documentStream(path, method string, types ...string) {
 	op.Responses["200"] = &huma.Response{Description: "A stream", Content: content}
 }
 
+// documentLines says that a POST answers with lines of JSON, each an L.
+func documentLines[L any](s *API, path string) {
+	s.documentStream(path, http.MethodPost, "application/x-ndjson")
+	op := operationAt(s.api.OpenAPI().Paths[prefix+path], http.MethodPost)
+	op.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[L](s.api.OpenAPI().Components.Schemas)
+}
+
 // documentBody says what an operation answers with that is not described by a
 // type. Headers stay as they are.
 func (s *API) documentBody(path, method, contentType string, body *huma.Schema) {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
-
 	"lethe/domain"
 	"lethe/domain/subject"
 	"lethe/internal/auth"
@@ -66,9 +63,7 @@ func (s *API) retentionRoutes() {
 			"and restrictions by the person's wish, keep what they keep. The answer is a line of JSON every 500 people; the last has the report, " +
 			"or a problem with how far it came. A run ends with its caller; one that was cut off goes on behind the last `after`, or from the start.",
 	}, s.runRetention)
-	s.documentStream("/retention/run", http.MethodPost, "application/x-ndjson")
-	op := operationAt(s.api.OpenAPI().Paths[prefix+"/retention/run"], http.MethodPost)
-	op.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[RetentionLine](s.api.OpenAPI().Components.Schemas)
+	documentLines[RetentionLine](s, "/retention/run")
 }
 
 func (s *API) runRetention(_ context.Context, c *call, in *struct{ Body body[RetentionBody] }) (*streamed, error) {
@@ -77,30 +72,11 @@ func (s *API) runRetention(_ context.Context, c *call, in *struct{ Body body[Ret
 	if err != nil {
 		return nil, err
 	}
-	return &streamed{Body: func(hctx huma.Context) {
-		_, w := humago.Unwrap(hctx)
-		ctx, cancel := context.WithCancel(hctx.Context())
-		defer cancel()
-		if s.Stop != nil {
-			defer context.AfterFunc(s.Stop, cancel)()
-		}
-		out := &lateStream{api: s, w: w}
-		defer out.keepAlive(ctx, cancel)()
-		report, err := s.Retention.Run(ctx, retention.Request{
-			By: c.caller.Principal, After: b.After, Grace: grace, DryRun: b.DryRun,
-			Progress: func(r retention.Tally) {
-				if out.line(RetentionLine{Progress: &r}) != nil {
-					cancel() // nobody listens
-				}
-			},
-		})
-		switch {
-		case err == nil:
-			_ = out.line(RetentionLine{Report: &report})
-		case !out.begun():
-			refuse(w, c, err)
-		default:
-			_ = out.line(RetentionLine{Report: &report, Problem: problem(c, err)})
-		}
-	}}, nil
+	req := retention.Request{By: c.caller.Principal, After: b.After, Grace: grace, DryRun: b.DryRun}
+	same := func(err error) error { return err }
+	return s.late(c, same, func(ctx context.Context, send func(line any)) (func(*Problem) any, error) {
+		req.Progress = func(r retention.Tally) { send(RetentionLine{Progress: &r}) }
+		report, err := s.Retention.Run(ctx, req)
+		return func(p *Problem) any { return RetentionLine{Report: &report, Problem: p} }, err
+	}), nil
 }

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
-	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"lethe/domain"
 	"lethe/internal/audit"
@@ -62,89 +59,22 @@ func (s *API) verifyRoutes() {
 			"Nothing is changed and no value is opened; the ledger goes on meanwhile. " +
 			"The answer is a line of JSON for each step; the last has the result, also when something was found, or a problem. One runs at a time.",
 	}, s.verify)
-	s.documentStream("/audit/verify", http.MethodPost, "application/x-ndjson")
-	op := operationAt(s.api.OpenAPI().Paths[prefix+"/audit/verify"], http.MethodPost)
-	op.Responses["200"].Content["application/x-ndjson"].Schema = schemaOf[VerifyLine](s.api.OpenAPI().Components.Schemas)
+	documentLines[VerifyLine](s, "/audit/verify")
 }
 
 var errAuditBusy = domain.Conflict("audit.busy", "", "an audit is under way already: wait for it, or stop it")
 
 func (s *API) verify(_ context.Context, c *call, in *struct{ Body body[VerifyBody] }) (*streamed, error) {
 	req := audit.Request{LogOnly: in.Body.Value.Log, Known: in.Body.Value.Known}
-	return &streamed{Body: func(hctx huma.Context) {
-		_, w := humago.Unwrap(hctx)
-		ctx, cancel := context.WithCancel(hctx.Context())
-		defer cancel()
-		if s.Stop != nil {
-			defer context.AfterFunc(s.Stop, cancel)()
-		}
-		out := &lateStream{api: s, w: w}
-		defer out.keepAlive(ctx, cancel)()
-		res, err := s.Audit.Run(ctx, req, func(l audit.Line) {
-			if out.line(VerifyLine{Line: l}) != nil {
-				cancel() // nobody listens
+	return s.late(c, verifyProblem, func(ctx context.Context, send func(line any)) (func(*Problem) any, error) {
+		res, err := s.Audit.Run(ctx, req, func(l audit.Line) { send(VerifyLine{Line: l}) })
+		return func(p *Problem) any {
+			if p != nil {
+				return VerifyLine{Problem: p}
 			}
-		})
-		switch {
-		case err == nil:
-			_ = out.line(VerifyLine{Result: &res})
-		case !out.begun():
-			refuse(w, c, verifyProblem(err))
-		default:
-			_ = out.line(VerifyLine{Problem: problem(c, verifyProblem(err))})
-		}
-	}}, nil
-}
-
-// lateStream begins its answer with the first line, so that what is refused
-// before has a status of its own.
-type lateStream struct {
-	api *API
-	w   http.ResponseWriter
-	mu  sync.Mutex
-	out *stream
-}
-
-func (v *lateStream) line(l any) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.out == nil {
-		v.out = v.api.startStream(v.w, false)
-	}
-	return v.out.line(l)
-}
-
-func (v *lateStream) begun() bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.out != nil
-}
-
-// keepAlive writes a sign of life now and then, while a step has nothing to
-// tell. What it returns ends that.
-func (v *lateStream) keepAlive(ctx context.Context, cancel func()) (stop func()) {
-	ctx, end := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(v.api.Limits.Heartbeat)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				v.mu.Lock()
-				if v.out != nil && v.out.alive() != nil {
-					cancel()
-				}
-				v.mu.Unlock()
-			}
-		}
-	})
-	return func() {
-		end()
-		wg.Wait()
-	}
+			return VerifyLine{Result: &res}
+		}, err
+	}), nil
 }
 
 func verifyProblem(err error) error {
