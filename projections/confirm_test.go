@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,10 +105,10 @@ func TestConfirmWaitsForABuildInProgress(t *testing.T) {
 				w := newWorld(t)
 				w.write(30)
 				o := w.options(ledgerView{name: "a"})
-				held, armed, release := make(chan struct{}), false, make(chan struct{})
+				held, release := make(chan struct{}), make(chan struct{})
+				var armed atomic.Bool // the follower of the view calls the hook too
 				o.hook = func(_, at string) error {
-					if armed && at == step {
-						armed = false
+					if at == step && armed.CompareAndSwap(true, false) {
 						close(held)
 						<-release
 					}
@@ -117,7 +118,7 @@ func TestConfirmWaitsForABuildInProgress(t *testing.T) {
 				goOn := sync.OnceFunc(func() { close(release) })
 				t.Cleanup(goOn)
 				w.check(r, "a")
-				armed = true
+				armed.Store(true)
 				built := make(chan error, 1)
 				go func() {
 					if what == "compare" {
