@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -220,9 +221,9 @@ func TestEraThatCannotBeRaised(t *testing.T) {
 		{errors.New("the disk failed"), eventstore.ErrFatal, true},
 	} {
 		mem := vfs.NewMem()
-		var armed bool
+		var armed atomic.Bool // the committer calls the hook too
 		hook := &hookFS{FS: mem, before: func(op, name string) error {
-			if armed && op == "write" && strings.Contains(name, "MANIFEST") {
+			if op == "write" && strings.Contains(name, "MANIFEST") && armed.Load() {
 				return fmt.Errorf("%s: %w", op, test.cause)
 			}
 			return nil
@@ -230,9 +231,9 @@ func TestEraThatCannotBeRaised(t *testing.T) {
 		s, _, err := openAt(t, hook, nil)
 		require.NoError(t, err)
 		appendN(t, s, 1, 3)
-		armed = true
+		armed.Store(true)
 		require.ErrorIs(t, s.RaiseEra(), test.want)
-		armed = false
+		armed.Store(false)
 		_, err = s.Append(t.Context(), "a", eventstore.Any(), []eventstore.Event{storetest.NewEvent(4)})
 		if test.fatal {
 			require.ErrorIs(t, err, eventstore.ErrFatal)
