@@ -20,6 +20,7 @@ type State struct {
 
 	restarts []Restart // of the log
 	epochs   []EpochRetired
+	journals []domain.ID // declarations that an erasure journal was lost
 }
 
 // Token is an access token and what became of it.
@@ -71,6 +72,10 @@ func Evolve(s *State, r domain.Recorded) *State {
 		return s.released(e.Hold, r.Recorded)
 	case *EpochRetired:
 		return s.retired(e)
+	case *ErasureJournalLost:
+		next := *s
+		next.journals = append(slices.Clone(s.journals), e.Declaration)
+		return &next
 	case *LogKeyChanged, *BackupMade, *EpochPlaceForgotten, *PayloadsDropped, *RootKeyChanged, *MarkLifted:
 	}
 	return s
@@ -215,6 +220,8 @@ func Decide(s *State, now time.Time, c Command) ([]domain.Event, error) {
 		return forgetEpochPlace(c)
 	case ChangeRootKey:
 		return changeRootKey(c)
+	case LoseErasureJournal:
+		return loseErasureJournal(s, c)
 	}
 	return nil, domain.Internal("deciding on operations without a command of this package", nil)
 }

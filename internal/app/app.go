@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lethe/domain"
+	"lethe/domain/operations"
 	"lethe/eventstore"
 	"lethe/eventstore/segment"
 	"lethe/internal/codec"
@@ -49,11 +50,15 @@ type App struct {
 	// Retention orders what retention has ended for to be erased.
 	Retention *retention.Job
 	Report    []string // what opening survived and an operator should know
+	// LostJournal is what this opening recorded of a declaration that the erasure
+	// journal is lost; nil: nothing.
+	LostJournal *operations.ErasureJournalLost
 
-	roots   map[string]rootkey.Opener
-	stop    context.CancelFunc
-	keeping context.CancelFunc // of KeepEpochs
-	running sync.WaitGroup
+	journalLost bool
+	roots       map[string]rootkey.Opener
+	stop        context.CancelFunc
+	keeping     context.CancelFunc // of KeepEpochs
+	running     sync.WaitGroup
 
 	reporting sync.Mutex
 	open      bool
@@ -107,14 +112,10 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	if err != nil {
 		return nil, err
 	}
-	if why, lost := a.Keys.LookupLost(); lost {
-		log.WarnContext(ctx, "rebuilding lookup and claims from the log", "why", why)
-		if err := a.Ledger.RebuildLookup(ctx, nil); err != nil {
-			return nil, err
-		}
-		a.report("lookup and claims were rebuilt: " + why)
-	}
 	if err := a.recordRestart(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.rebuildLookup(ctx); err != nil {
 		return nil, err
 	}
 	a.Door = disclose.New(a.Ledger, a.Codec, a.Keys, log)
@@ -130,6 +131,22 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	a.Seal.Run(ctx)
 	a.opened()
 	return a, a.follow(ctx)
+}
+
+// rebuildLookup makes lookup and claims again where they were lost. It comes
+// after the keys of those who were erased are destroyed again: nobody is to be
+// found by what had come back.
+func (a *App) rebuildLookup(ctx context.Context) error {
+	why, lost := a.Keys.LookupLost()
+	if !lost {
+		return nil
+	}
+	a.Log.WarnContext(ctx, "rebuilding lookup and claims from the log", "why", why)
+	if err := a.Ledger.RebuildLookup(ctx, nil); err != nil {
+		return err
+	}
+	a.report("lookup and claims were rebuilt: " + why)
+	return nil
 }
 
 // Option changes what an App is made of.
@@ -175,8 +192,13 @@ func locked(dir string, err error) error {
 
 func (a *App) openKeys(ctx context.Context) (*keyring.Keyring, error) {
 	s := a.Config.Storage.Resolved()
+	var lost func(uint64) error
+	if a.journalLost {
+		lost = func(mark uint64) error { return a.requireCurrent(ctx, mark) }
+	}
 	return keyring.Open(ctx, keyring.Options{
-		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
+		JournalLost: lost,
+		Dir:         s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
 		RootPassphraseFile: s.RootPassphrase, RootProviders: a.roots,
 		EpochReplicas: s.EpochReplicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: a.report,
 		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: a.Log, DefaultCountry: s.PhoneRegion,

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"lethe/domain"
 	"lethe/domain/subject"
@@ -55,6 +56,9 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 	if len(again) > 0 {
 		a.report(fmt.Sprintf("%d erasures that what was restored did not know of were carried out again: %d keys", len(again), keys))
 	}
+	if err := a.recordJournal(ctx); err != nil {
+		return err
+	}
 	if uint64(head) == a.Keys.LogMark() {
 		return nil
 	}
@@ -64,7 +68,7 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 // reportJournal tells what was made good of the erasure journal.
 func (a *App) reportJournal() {
 	r := a.Keys.JournalReport()
-	if r.Rewritten {
+	if r.Rewritten && r.Declared == (keyring.Declaration{}) {
 		a.report("the erasure journal was lost, and was written again from the keys, which are as new as anything that was destroyed")
 	}
 	if r.HeadLost {
@@ -172,8 +176,9 @@ func (a *App) left(ctx context.Context, token domain.Token, id domain.ID) (d key
 			return d, nil, err
 		}
 	}
-	keys := make([]keyring.KeyInfo, len(e.Started.Keys))
-	for i, k := range e.Started.Keys {
+	gone := keysOf(&e)
+	keys := make([]keyring.KeyInfo, len(gone))
+	for i, k := range gone {
 		keys[i] = keyring.KeyInfo{
 			Compartment: keyring.Compartment{Owner: token.Stream(), Group: k.Group}, Generation: k.Generation, ID: keyring.KeyID(k.Key),
 		}
@@ -188,7 +193,7 @@ func (a *App) left(ctx context.Context, token domain.Token, id domain.ID) (d key
 		case keyring.KeyLive:
 			d.Keys = append(d.Keys, keys[i])
 			if e.State == subject.IsCompleted {
-				live = append(live, e.Started.Keys[i])
+				live = append(live, gone[i])
 			}
 		case keyring.KeyLost:
 			d.Keys = append(d.Keys, keys[i])
@@ -198,6 +203,20 @@ func (a *App) left(ctx context.Context, token domain.Token, id domain.ID) (d key
 		}
 	}
 	return d, live, nil
+}
+
+// keysOf are the keys of a started erasure: those that it named, and those that
+// it found besides, of a write that had lost its race.
+func keysOf(e *subject.Erasure) []subject.KeyRef {
+	keys := slices.Clone(e.Started.Keys)
+	if e.Completed != nil {
+		for _, k := range e.Completed.Keys {
+			if !slices.Contains(keys, k.KeyRef) {
+				keys = append(keys, k.KeyRef)
+			}
+		}
+	}
+	return keys
 }
 
 // byFences finds what was destroyed and a log that is an older copy does not

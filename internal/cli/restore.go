@@ -12,8 +12,9 @@ import (
 )
 
 type restoreCmd struct {
-	Run    restoreRunCmd    `cmd:"" default:"withargs" help:"Put back a ledger, its keys, or both, from backups."`
-	Accept restoreAcceptCmd `cmd:"" help:"Accept, as an officer, what a restored log has lost."`
+	Run     restoreRunCmd     `cmd:"" default:"withargs" help:"Put back a ledger, its keys, or both, from backups."`
+	Accept  restoreAcceptCmd  `cmd:"" help:"Accept, as an officer, what a restored log has lost."`
+	Journal restoreJournalCmd `cmd:"" help:"Declare that the erasure journal is lost for good, and begin it anew."`
 }
 
 type restoreRunCmd struct {

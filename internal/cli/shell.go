@@ -58,7 +58,7 @@ func (s *shell) api(ctx context.Context) (*client, error) {
 }
 
 // open opens the data directory for this process.
-func (s *shell) open(ctx context.Context) (*app.App, error) {
+func (s *shell) open(ctx context.Context, more ...app.Option) (*app.App, error) {
 	if s.app != nil {
 		return s.app, nil
 	}
@@ -71,7 +71,7 @@ func (s *shell) open(ctx context.Context) (*app.App, error) {
 	if err := s.exists(); err != nil {
 		return nil, err
 	}
-	a, err := app.Open(ctx, cfg, logger(s.process.Stderr, cfg.Log), app.RootKeys(s.process.RootKeys))
+	a, err := app.Open(ctx, cfg, logger(s.process.Stderr, cfg.Log), append(more, app.RootKeys(s.process.RootKeys))...)
 	if err != nil {
 		return nil, err
 	}

@@ -104,6 +104,7 @@ func events() []entry {
 		of[operations.EpochRetired](),
 		of[operations.EpochPlaceForgotten](),
 		of[operations.RootKeyChanged](),
+		of[operations.ErasureJournalLost](),
 
 		of[importing.Started](),
 		of[importing.RowsRefused](),

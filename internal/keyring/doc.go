@@ -41,7 +41,9 @@
 // that returns; so a key store that was restored from before an erasure holds
 // nothing readable of it when it serves. A journal that is lost or older is an
 // error, unless the head's second copy shows that the key store is as new as
-// the last entry; then it is written again from the fences.
+// the last entry; then it is written again from the fences. Where nothing shows
+// that, somebody can declare it gone for good: it is begun anew and says so, and
+// what was destroyed since the key store was copied is for the log to tell.
 //
 // What goes from the lookup file leaves marks of suppression, if that is
 // wanted: keyed hashes that answer for whoever comes with the same source key

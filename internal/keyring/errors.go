@@ -23,8 +23,8 @@ var (
 	// ErrStoreMissing: there are epoch keys but no key store.
 	ErrStoreMissing = errors.New("the key store is missing although its epoch keys are there: restore it")
 	// ErrJournalMissing: keys were destroyed that this key store may have again.
-	ErrJournalMissing = errors.New("the erasure journal is missing or older than the key store, which may hold keys that were destroyed: " +
-		"restore the journal from its other place")
+	ErrJournalMissing = errors.New("the erasure journal is missing or older than what is known of it, and the key store may hold keys that were destroyed: " +
+		"put the journal back where --journal says; if it is gone for good, see lethe restore journal --help")
 	// ErrNewer: a newer program wrote the store.
 	ErrNewer = errors.New("the key store was written by a newer program")
 	// ErrClosed: the keyring was closed.

@@ -16,7 +16,8 @@ import (
 //
 // Numbers are big-endian, at counts microseconds since 1970 and until days, LP
 // is a length of 2 and the bytes. It holds no value, and of marks only which
-// to leave and how many they were: they are in a file of their own.
+// to leave and how many they were: they are in a file of their own. An entry
+// without keys, the first of a journal, is a Declaration.
 type entry struct {
 	erasure domain.ID
 	at      int64

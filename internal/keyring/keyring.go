@@ -34,6 +34,14 @@ type Options struct {
 	// its head, somewhere else; "": none, and a lost journal is an error.
 	JournalDir, HeadDir string
 
+	// JournalLost is set by who declares that the journal is gone for good. It is
+	// called when Open would fail with ErrJournalMissing and no journal is there,
+	// with LogMark, and must not call the keyring. When it agrees, the journal is
+	// begun anew from the fences, and what was destroyed behind that mark of the
+	// log, which nobody else knows then, is the caller's to destroy again. Its
+	// error is Open's, and nothing was changed.
+	JournalLost func(logMark uint64) error
+
 	// EpochReplicas are other places of the epoch keys, on other disks: losing
 	// one place loses nothing.
 	EpochReplicas []string

@@ -140,7 +140,8 @@ func (k *Keyring) recoverMarks(c *changes) error {
 		return nil
 	}
 	lost := got.torn || !got.there && c.journal.era > 0
-	k.journalReport.MarksLost = lost && !k.journalReport.Rewritten
+	r := &k.journalReport
+	r.MarksLost = lost && (!r.Rewritten || r.Declared != (Declaration{})) // a key store that is current has them all
 	if sum != c.marks {
 		for i := range got.rows {
 			if err := k.storeMark(c, &got.rows[i]); err != nil {

@@ -12,9 +12,13 @@ import (
 type JournalReport struct {
 	Entries   uint64 // in it
 	Cut       int64  // bytes of an entry that was not written to its end; its destruction never began
-	Rewritten bool   // it was lost, and was written again from the fences of a key store that is current
+	Rewritten bool   // it was lost, and was written again from the fences
 	HeadLost  bool   // its head's second copy was missing or older than the key store, and was written again
 	MarksLost bool   // the marks' file was missing or damaged: what a restored key store does not have of them is lost
+
+	// Declared is with which declaration the journal begins, made by this opening
+	// if it is also Rewritten. Then the key store need not be current.
+	Declared Declaration
 }
 
 // JournalReport tells how the erasure journal was when the keyring was opened.
@@ -70,10 +74,8 @@ func (k *Keyring) recoverJournal(ctx context.Context, c *changes) ([]entry, erro
 	case err != nil && !lost:
 		return nil, err
 	case !lost && !copied.after(&got.last):
-	case copied != c.journal:
-		return nil, ErrJournalMissing
-	default: // the key store is as new as anything that was ever destroyed
-		last, err := k.rewriteJournal(c)
+	default:
+		last, err := k.rewriteJournal(c, &copied)
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +89,9 @@ func (k *Keyring) recoverJournal(ctx context.Context, c *changes) ([]entry, erro
 		if _, err := k.journal.append(got.last, nil); err != nil {
 			return nil, err
 		}
+	}
+	if k.journalReport.Declared, err = k.journal.declaration(); err != nil {
+		return nil, err
 	}
 	if err := k.recoverMarks(c); err != nil {
 		return nil, err
@@ -105,16 +110,7 @@ func (k *Keyring) recoverJournal(ctx context.Context, c *changes) ([]entry, erro
 	return got.entries, nil
 }
 
-// rewriteJournal makes the journal anew from the fences.
-func (k *Keyring) rewriteJournal(c *changes) (head, error) {
-	k.journalReport.Rewritten = c.journal.era > 0
-	entries, err := k.fencesAsEntries()
-	if err != nil {
-		return head{}, err
-	}
-	return k.journal.create(c.journal.era+1, entries)
-}
-
+// fencesAsEntries gives each fence as the entry that made it, as far as it tells.
 func (k *Keyring) fencesAsEntries() ([]entry, error) {
 	stmt, err := k.writer.stmt("SELECT " + fenceColumns + ` FROM fences`)
 	if err != nil {

@@ -1,6 +1,9 @@
 package seal
 
 import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -66,6 +69,46 @@ func TestACopyAlwaysBeginsANewOrigin(t *testing.T) {
 		_, err := w.fs.List("data/seal/log-0")
 		require.NoError(t, err)
 	}
+}
+
+// Whether a log came back is seen without opening it: by the pins, by the seal's
+// own files, and by the mark that a restore leaves.
+func TestWhetherALogCameBack(t *testing.T) {
+	data, pins := t.TempDir(), t.TempDir()
+	back := func(events uint64) bool {
+		t.Helper()
+		was, err := CameBack(data, pins, events)
+		require.NoError(t, err)
+		return was
+	}
+	require.False(t, back(0))
+	s := &state{Base: "example.com/ledger", Size: 100, Root: emptyRoot()}
+	require.NoError(t, s.write(vfs.Default, data))
+	require.False(t, back(100))
+	require.True(t, back(99))
+
+	p, err := openPins(vfs.Default, pins)
+	require.NoError(t, err)
+	pin := &Pin{Position: 7, Note: []byte("example.com/ledger\n120\n" + base64.StdEncoding.EncodeToString(emptyRoot()) + "\n\n\u2014 k AAAAAAAA\n")}
+	require.NoError(t, p.pin(pin, time.Now()))
+	require.False(t, back(120))
+	require.True(t, back(119))
+	pin.Restarts = 1
+	require.NoError(t, p.pin(pin, time.Now()))
+	require.True(t, back(200), "the pins know of a later name")
+	require.NoError(t, os.Remove(filepath.Join(data, stateName)))
+	require.False(t, back(120))
+	require.True(t, back(119))
+
+	s.Restarts, s.Copied = 1, true
+	require.NoError(t, s.write(vfs.Default, data))
+	require.True(t, back(200))
+	s.Copied, s.Restart = false, &Restart{Number: 1}
+	require.NoError(t, s.write(vfs.Default, data))
+	require.True(t, back(200))
+	s.Restart.Recorded = true
+	require.NoError(t, s.write(vfs.Default, data))
+	require.False(t, back(200))
 }
 
 // A newer copy comes back after an older one had: each is compared with the

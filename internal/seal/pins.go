@@ -56,19 +56,25 @@ func openPins(fs vfs.FS, dir string) (*pins, error) {
 	if err := durable.MakeDirs(fs, dir); err != nil {
 		return nil, err
 	}
-	p := &pins{fs: fs, dir: dir, every: time.Minute}
+	latest, err := readLatest(fs, dir)
+	return &pins{fs: fs, dir: dir, every: time.Minute, latest: latest}, err
+}
+
+// readLatest gives nil when there is none.
+func readLatest(fs vfs.FS, dir string) (*Pin, error) {
 	b, err := durable.ReadFile(fs, fs.PathJoin(dir, latestName), pinLine)
 	if durable.IsNotExist(err) {
-		return p, nil
+		return nil, nil
 	}
+	var pin *Pin
 	if err == nil {
-		p.latest, err = parsePin(bytes.TrimSuffix(b, []byte("\n")))
+		pin, err = parsePin(bytes.TrimSuffix(b, []byte("\n")))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the newest known checkpoint (%s): %w: restore it from another copy, "+
 			"or remove it after making sure that the log was not restored from a backup", latestName, err)
 	}
-	return p, nil
+	return pin, nil
 }
 
 // restarts gives how many events each restart left; none when nobody noted it.

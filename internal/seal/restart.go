@@ -49,9 +49,32 @@ type known struct {
 	note     []byte              // the checkpoint of this size; nil = not known
 }
 
+// CameBack reports whether a log of this many events, with its seal in dir, is
+// seen to have come back from an older copy, so that opening the seal would
+// begin a new origin, or has begun one that is not recorded yet. It changes
+// nothing. Where the pins are lost, or were put back with the copy, only the
+// seal's own files tell.
+func CameBack(dir, pinDir string, events uint64) (bool, error) {
+	s, err := readState(vfs.Default, dir)
+	if err != nil {
+		return false, err
+	}
+	pin, err := readLatest(vfs.Default, pinDir)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case s == nil && pin == nil:
+		return false, nil
+	case s == nil:
+		s = &state{Restarts: pin.Restarts}
+	}
+	begun := s.Restart != nil && !s.Restart.Recorded
+	return begun || s.Copied || pin != nil && pin.Restarts > s.Restarts || events < s.known(pin).size, nil
+}
+
 // known finds what was promised last: by the pins, or by the state itself.
-func (l *Log) known(pin *Pin) known {
-	s := l.state
+func (s *state) known(pin *Pin) known {
 	k := known{restarts: s.Restarts, size: s.Size, position: s.Position}
 	if c, err := tlog.CheckpointOf(s.Newest); err == nil && uint64(c.Size) >= k.size {
 		k.size, k.note = uint64(c.Size), s.Newest
@@ -69,7 +92,7 @@ func (l *Log) known(pin *Pin) known {
 // restart begins a new origin when the log is shorter than what is known, or
 // a copy.
 func (l *Log) restart(pin *Pin) error {
-	s, k, events := l.state, l.known(pin), l.events()
+	s, k, events := l.state, l.state.known(pin), l.events()
 	if !s.Copied && events >= k.size {
 		return nil
 	}

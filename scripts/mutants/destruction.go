@@ -21,10 +21,38 @@ func pitfall3() []mutant {
 		},
 		{
 			3, "the refusal to open keys whose erasure journal is missing",
-			one(recovery, `	case copied != c.journal:
+			one(keyring+"/journallost.go", `	if k.opts.JournalLost == nil {
 		return nil, ErrJournalMissing
-`, ``),
+	}`, `	if k.opts.JournalLost == nil {
+		return nil, nil
+	}`),
 			app, "TestPitfall03RestoredKeysAreShreddedAgain",
+		},
+		{
+			3, "the refusal of a declaration that the journal is lost, where the ledger came back from an older copy",
+			one(app+"/journal.go", `	if back || uint64(stats.Head) < mark {`, `	if false && back {`),
+			app, "TestNoDeclarationForARestoredLedger",
+		},
+		{
+			3, "the refusal of such a declaration, where the keys have seen more of the log than there is",
+			one(app+"/journal.go", `	if back || uint64(stats.Head) < mark {`, `	if back {`),
+			app, "TestNoDeclarationForAnOlderImageOfTheLedger",
+		},
+		{
+			3, "the refusal of such a declaration, where the ledger was restored after the keys had been backed up",
+			one(app+"/journal.go", `		if rec.Type == "LogRestarted" && `, `		if false && rec.Type == "LogRestarted" && `),
+			app, "TestKeysOfBeforeARestartAreRefused",
+		},
+		{
+			3, "the order in which a lookup is made again only when nobody's keys are back",
+			[]edit{
+				{app + "/app.go", `	if err := a.rebuildLookup(ctx); err != nil {
+		return nil, err
+	}
+`, ``},
+				{app + "/app.go", `	if err := a.recordRestart(ctx); err != nil {`, `	if err := errors.Join(a.rebuildLookup(ctx), a.recordRestart(ctx)); err != nil {`},
+			},
+			app, "TestAJournalThatIsLostWithTheKeysIsBegunAnew",
 		},
 		{
 			3, "the log's say over restored keys, where the journal was restored with them",
