@@ -14,6 +14,7 @@ import (
 	"lethe/domain"
 	"lethe/domain/catalogue"
 	"lethe/domain/operations"
+	"lethe/domain/subject"
 	"lethe/internal/app"
 	"lethe/internal/keyring"
 )
@@ -271,4 +272,35 @@ func TestAJournalThatIsThereIsMovedAwayFirst(t *testing.T) {
 	require.NoError(t, os.Rename(path, filepath.Join(t.TempDir(), "erasures")))
 	require.NotNil(t, s.declare())
 	s.requireErased(gone)
+}
+
+// What a write that lost its race had left behind is named by the end of the
+// erasure only, and is destroyed again as well.
+func TestTheLogKnowsWhatALostRaceHadLeft(t *testing.T) {
+	s := newSite(t)
+	gone, stays := s.person(1), s.person(2)
+	made := s.backup()
+	o, e := s.started(gone)
+	left := e.Keys[0]
+	e.Keys = e.Keys[1:]
+	s.bare(gone, o, e)
+	s.open()
+	eventually(t, time.Minute, func() bool {
+		state, err := s.app.Ledger.Subject(context.Background(), gone)
+		require.NoError(t, err)
+		got, _ := state.Erasure(e.Erasure)
+		return got.State == subject.IsCompleted
+	})
+	s.requireErased(gone)
+	s.restore("", made[1].Dir)
+	s.lose("journal")
+	require.NotNil(t, s.declare())
+	s.requireErased(gone)
+	s.requireReadable(stays)
+	state, err := s.app.Keys.KeyStates(t.Context(), []keyring.KeyInfo{{
+		Compartment: keyring.Compartment{Owner: gone.Stream(), Group: left.Group}, Generation: left.Generation, ID: keyring.KeyID(left.Key),
+	}})
+	require.NoError(t, err)
+	require.Equal(t, keyring.KeyFenced, state[0])
+	s.requireClean()
 }
