@@ -19,6 +19,7 @@ import (
 	"lethe/eventstore"
 	"lethe/eventstore/segment"
 	"lethe/eventstore/storetest"
+	"lethe/internal/testenv"
 )
 
 const crashDir = "volume/data"
@@ -462,6 +463,7 @@ var syncSites = []string{
 }
 
 func TestCrashTableNeedsEverySync(t *testing.T) {
+	testenv.Sequential(t)
 	found := map[string]int{}
 	for _, prepare := range []func(vfs.FS) error{nil, unsyncedDir} {
 		r := newCrashRun("")

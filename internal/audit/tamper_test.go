@@ -195,7 +195,10 @@ func sortedKeys[V any](m map[string]V) []string {
 
 func rounds(t testing.TB, few, usual, all int) int {
 	t.Helper()
-	n := testenv.Cases(few, usual, all)
+	n := testenv.Cases(usual, all)
+	if testing.Short() {
+		n = few
+	}
 	if s := os.Getenv("LETHE_TAMPER_ROUNDS"); s != "" {
 		times, err := strconv.Atoi(s)
 		require.NoError(t, err)
@@ -288,6 +291,7 @@ func lookInto(t *testing.T, dir string, people []domain.Token) {
 
 // TestTamperedLedger makes each change while the ledger is closed.
 func TestTamperedLedger(t *testing.T) {
+	testenv.Sequential(t)
 	t.Parallel()
 	w := newTampered(t)
 	var n tally
@@ -296,7 +300,7 @@ func TestTamperedLedger(t *testing.T) {
 	g, ctx := errgroup.WithContext(t.Context())
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i, r := range w.parts {
-		for k := range rounds(t, 1, 2, 5) {
+		for k := range rounds(t, 2, 2, 5) {
 			rng := draw(t, i, k)
 			g.Go(func() error {
 				outcome, err := w.closed(ctx, t, r, rng)
@@ -390,7 +394,7 @@ func TestTamperedWhileOpen(t *testing.T) {
 			live = append(live, r)
 		}
 	}
-	for i := range rounds(t, 40, 400, 1500) {
+	for i := range rounds(t, 15, 400, 800) {
 		r := live[i%len(live)]
 		rng := draw(t, i, 11)
 		c := r.pick(rng, dir)

@@ -77,10 +77,11 @@ func regionAt(files []file, at int) string {
 // is found, and named: the file whose contents it is of, or the place in the
 // zip. Thousands are turned by default, all of them with LETHE_TAMPER_ROUNDS=4.
 func TestEveryByteCounts(t *testing.T) {
+	testenv.Sequential(t)
 	z, _ := small(t)
 	trust := trusted(t)
 	files, _ := decode(z)
-	step := testenv.Cases(37, 11, 4)
+	step := testenv.Cases(11, 4)
 	if s := os.Getenv("LETHE_TAMPER_ROUNDS"); s != "" {
 		times, err := strconv.Atoi(s)
 		require.NoError(t, err)
@@ -119,15 +120,13 @@ func TestEveryByteCounts(t *testing.T) {
 // What a program that knows zips would do to hide a change, makes none: the
 // files are put into a right zip again.
 func TestEveryByteOfEveryFileCountsInARightZip(t *testing.T) {
+	testenv.Sequential(t)
 	z, _ := small(t)
 	trust := trusted(t)
 	files, _ := decode(z)
 	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a test's
 	for i, f := range files {
 		step := max(1, len(f.data)/60)
-		if testing.Short() {
-			step = max(1, len(f.data)/5)
-		}
 		for at := 0; at < len(f.data); at += step {
 			changed := slices.Clone(files)
 			changed[i].data = bytes.Clone(f.data)
@@ -142,6 +141,7 @@ func TestEveryByteOfEveryFileCountsInARightZip(t *testing.T) {
 // Whoever knows our format would also make manifest and summary anew. What is
 // proven still is not.
 func TestEveryByteOfWhatIsProvenCountsWithAllElseMadeAnew(t *testing.T) {
+	testenv.Sequential(t)
 	z, _ := small(t)
 	trust := trusted(t)
 	files, _ := decode(z)
@@ -152,9 +152,6 @@ func TestEveryByteOfWhatIsProvenCountsWithAllElseMadeAnew(t *testing.T) {
 			continue
 		}
 		step := max(1, len(f.data)/60)
-		if testing.Short() {
-			step = max(1, len(f.data)/5)
-		}
 		for at := 0; at < len(f.data); at += step {
 			changed := slices.Clone(files)
 			changed[i].data = bytes.Clone(f.data)

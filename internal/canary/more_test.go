@@ -13,15 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lethe/internal/canary"
+	"lethe/internal/testenv"
 )
 
 // In bytes as ciphertext has them, nothing is found: neither of a dictionary
 // of addresses nor of the shortest words that are taken.
 func TestNothingIsFoundInNoise(t *testing.T) {
+	testenv.Sequential(t)
 	size, words := 32<<20, 200_000
-	if testing.Short() {
-		size, words = 4<<20, 20_000
-	}
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "noise"), []byte(noise(99, size)), 0o600))
 	list := dictionary(words)

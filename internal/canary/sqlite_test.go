@@ -9,11 +9,14 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"lethe/internal/testenv"
 )
 
 // Every value that SQLite gives back is found in its row, wherever a record's
 // end falls: in its page, on overflow pages, across two of them.
 func TestEveryRecordIsReadAsSQLiteReadsIt(t *testing.T) {
+	testenv.Sequential(t)
 	for _, size := range []int{512, 1024, 4096, 65536} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "t.db")
@@ -30,9 +33,6 @@ func TestEveryRecordIsReadAsSQLiteReadsIt(t *testing.T) {
 			exec("CREATE TABLE w (body TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID")
 			exec("BEGIN")
 			step, most := max(size/24, 7), 5*size/2
-			if testing.Short() {
-				step *= 4
-			}
 			var values, wants []string
 			for n := 0; n < most; n += step {
 				body, number, float := fmt.Sprintf("body%06d", n), fmt.Sprint(-7_000_000_000-n), fmt.Sprintf("-1234567.%d5", n)

@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	dir, files := "testdata", []string(nil)
 	if testing.Short() { // the ones in which the most goes on at once, for the race detector
 		dir = ""
-		for _, name := range []string{"server", "import", "demo", "erase", "bundle"} {
+		for _, name := range []string{"server", "import", "demo"} {
 			files = append(files, filepath.Join("testdata", name+".txtar"))
 		}
 	}

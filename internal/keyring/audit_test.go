@@ -10,6 +10,7 @@ import (
 
 	"lethe/domain"
 	"lethe/domain/catalogue"
+	"lethe/internal/testenv"
 )
 
 // TestKeyStatesAreTheOutcomesOfOpening, row by row.
@@ -119,6 +120,7 @@ func TestFences(t *testing.T) {
 // TestCheckFindsWhatNoMACTells: what reads the same but is not found, tables
 // that are not what they were, and files that are not what is open.
 func TestCheckFindsWhatNoMACTells(t *testing.T) {
+	testenv.Sequential(t)
 	t.Parallel()
 	type damage struct{ where, sql string }
 	for name, d := range map[string]struct {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lethe/domain/personal"
+	"lethe/internal/testenv"
 )
 
 // TestReopeningAfterEveryWALPrefix cuts the write-ahead log after every frame
@@ -21,6 +22,7 @@ import (
 // With the erasure journal, which is written before the key store, what was
 // destroyed is erased after every cut.
 func TestReopeningAfterEveryWALPrefix(t *testing.T) {
+	testenv.Sequential(t)
 	t.Parallel()
 	o := options(t)
 	o.JournalDir, o.HeadDir = "", ""

@@ -56,14 +56,21 @@ func Required(what string) bool {
 	return slices.ContainsFunc(list, func(s string) bool { return strings.TrimSpace(s) == what })
 }
 
-// Cases is how many cases a test tries, or how far they lie apart: few with
-// -short, as under the race detector, all with LETHE_FULL.
-func Cases(few, usual, all int) int {
-	switch {
-	case testing.Short():
-		return few
-	case os.Getenv("LETHE_FULL") != "":
+// Cases is how many cases a test tries, or how far they lie apart: all with
+// LETHE_FULL.
+func Cases(usual, all int) int {
+	if os.Getenv("LETHE_FULL") != "" {
 		return all
 	}
 	return usual
+}
+
+// Sequential skips, with -short, a long test in which one thing is done after
+// another, such as a table of crashes or of changed bytes: the race detector,
+// for which -short is, sees nothing in it.
+func Sequential(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one thing after another: nothing for the race detector")
+	}
 }
