@@ -82,11 +82,14 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 		log.WarnContext(ctx, "core dumps stay on: keys could be written to disk by a crash", "error", err)
 	}
 	dir := cfg.Storage.Data
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory: %w", err)
-	}
 	if err := unfinished(cfg.Storage); err != nil {
 		return nil, err
+	}
+	if err := RequireLog(cfg.Storage); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data directory: %w", err)
 	}
 	a.Store, err = segment.Open(filepath.Join(dir, "log"), segment.Options{
 		Now: time.Now, Logger: log, SegmentBytes: int64(cfg.Storage.SegmentBytes),
@@ -95,6 +98,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	})
 	if err != nil {
 		return nil, locked(dir, err)
+	}
+	if err := a.requireKeys(); err != nil {
+		return nil, err
 	}
 	if a.Keys, err = a.openKeys(ctx); err != nil {
 		return nil, err

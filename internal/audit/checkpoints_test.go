@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 
+	"lethe/eventstore/segment"
 	"lethe/internal/app"
 	"lethe/internal/audit"
 	"lethe/internal/tlog"
@@ -97,13 +99,16 @@ func TestTwoHistories(t *testing.T) {
 		for _, gone := range []string{"seal/STATE", "seal/log-0/tile", "seal/log-0/checkpoint", "views", "pins", "lookup", "react"} {
 			require.NoError(t, os.RemoveAll(filepath.Join(twin, gone)))
 		}
+		empty, err := segment.Open(filepath.Join(twin, "log"), segment.Options{Now: time.Now})
+		require.NoError(t, err)
+		require.NoError(t, empty.Close())
 		w := &world{t: t, app: open(t, twin)}
 		w.declare()
 		ready(t, w.app)
 		require.NoError(t, w.app.Seal.WaitFor(t.Context(), w.app.Store.Stats().Head))
 		forked := w.app.Seal.Published()
 		require.NoError(t, w.app.Close())
-		_, err := a.Seal.Pin(t.Context(), forked.Note)
+		_, err = a.Seal.Pin(t.Context(), forked.Note)
 		require.Error(t, err, "kept as evidence")
 	})
 	f := one(t, res, audit.StepCheckpoints, "pins/checkpoints", "is not that of the log")

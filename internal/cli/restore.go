@@ -9,6 +9,7 @@ import (
 
 	"lethe/internal/backup"
 	"lethe/internal/httpapi"
+	"lethe/internal/keyring"
 )
 
 type restoreCmd struct {
@@ -89,7 +90,7 @@ type restored struct {
 func (c *restoreRunCmd) open(ctx context.Context, s *shell, r *restored) error {
 	at := s.root.Storage.Resolved()
 	_, noLog := os.Stat(filepath.Join(at.Data, "log"))
-	_, noKeys := os.Stat(filepath.Join(at.Keys, "keys.db"))
+	_, noKeys := os.Stat(filepath.Join(at.Keys, keyring.StoreFile))
 	if c.NoOpen || noLog != nil || noKeys != nil { // keys would be made where none were restored
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"lethe/internal/app"
+	"lethe/internal/keyring"
 )
 
 type restoreJournalCmd struct {
@@ -51,7 +52,7 @@ func (c *restoreJournalCmd) Run(ctx context.Context, s *shell) error {
 		return usage("this works on the directories themselves: stop the server, and leave --server out")
 	}
 	keys := s.root.Storage.Resolved().Keys
-	if _, err := os.Stat(filepath.Join(keys, "keys.db")); err != nil { // keys would be made
+	if _, err := os.Stat(filepath.Join(keys, keyring.StoreFile)); err != nil { // keys would be made
 		return usage("there is no key store in %s: restore the keys first, or name its directory with --keys", keys)
 	}
 	a, err := s.open(ctx, app.JournalLost())

@@ -88,6 +88,9 @@ func (s *shell) exists() error {
 	if _, err := os.Stat(filepath.Join(dir, "log")); s.creates || !errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if err := app.RequireLog(s.root.Storage); err != nil {
+		return err
+	}
 	return usage("there is no ledger in %s: name its directory with --data, or make one with `lethe catalogue load --starter`", dir)
 }
 

@@ -20,8 +20,8 @@ var (
 	ErrRootExposed = rootkey.ErrExposed
 	// ErrEpochsMissing: the epoch keys are not where they should be.
 	ErrEpochsMissing = errors.New("the epoch keys are missing: without them no key can be read")
-	// ErrStoreMissing: there are epoch keys but no key store.
-	ErrStoreMissing = errors.New("the key store is missing although its epoch keys are there: restore it")
+	// ErrStoreMissing: there are epoch keys, or a log with events, but no key store.
+	ErrStoreMissing = errors.New("the key store is missing: mount its disk, name the right directory with --keys, or restore it with `lethe restore --keys-from`")
 	// ErrJournalMissing: keys were destroyed that this key store may have again.
 	ErrJournalMissing = errors.New("the erasure journal is missing or older than what is known of it, and the key store may hold keys that were destroyed: " +
 		"put the journal back where --journal says; if it is gone for good, see lethe restore journal --help")

@@ -45,9 +45,12 @@ CREATE TABLE marks (
 	day INTEGER NOT NULL, until INTEGER NOT NULL, version INTEGER NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 `
 
+// StoreFile is the file of the key store in Options.Dir.
+const StoreFile = "keys.db"
+
 const (
 	storeVersion = 1
-	storeFile    = "keys.db"
+	storeFile    = StoreFile
 	macSize      = 16 // of a row: HMAC-SHA-256 cut to 128 bits
 )
 

@@ -43,8 +43,11 @@ type pins struct {
 	latest *Pin
 }
 
+// LatestFile is the file in Options.PinDir with the newest checkpoint known.
+const LatestFile = "latest"
+
 const (
-	latestName   = "latest"
+	latestName   = LatestFile
 	historyName  = "checkpoints"
 	restartsName = "restarts"
 	restartsHead = "lethe-restarts 1"
