@@ -71,10 +71,12 @@ type OpenLifecycle struct {
 	Reason personal.Value
 }
 
-// LiveKey is a key of the record that was not destroyed.
+// LiveKey is a key of the record that was not destroyed, also one that the key
+// store does not have: a copy of it may come back with the key.
 type LiveKey struct {
 	KeyRef
 	Newest bool // of its group: what is written now is sealed with it
+	Lost   bool // values name it, and the key store has neither it nor a fence of it
 }
 
 // Weigh says what an erasure of the record would do now, changing nothing.

@@ -79,7 +79,8 @@ type ErasureStopped struct {
 }
 
 // KeyDestroyed is a key that is gone. Fingerprint is a keyed digest of its
-// bytes, zero when the key was lost before it could be destroyed.
+// bytes, zero when the key was lost before it could be destroyed: it is fenced,
+// so that a key store which comes back with it destroys it.
 type KeyDestroyed struct {
 	KeyRef
 	Fingerprint domain.Digest `json:"fingerprint,omitzero"`

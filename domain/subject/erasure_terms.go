@@ -94,10 +94,11 @@ type Guarantee string
 const (
 	Destroyed     Guarantee = "destroyed"       // overwritten in every file that it controls
 	PurgePending  Guarantee = "purge_scheduled" // gone when the store's own schedule says
+	Fenced        Guarantee = "fenced"          // a key was not there: it is destroyed when a copy of the key store with it is opened
 	GuaranteeNone Guarantee = "unknown"
 )
 
 // Valid reports whether g is a known guarantee.
 func (g Guarantee) Valid() bool {
-	return slices.Contains([]Guarantee{Destroyed, PurgePending, GuaranteeNone}, g)
+	return slices.Contains([]Guarantee{Destroyed, PurgePending, Fenced, GuaranteeNone}, g)
 }

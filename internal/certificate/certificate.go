@@ -15,7 +15,7 @@ type Certificate struct {
 	Format     string   `json:"format"`
 	Erasure    string   `json:"erasure"`
 	Statement  string   `json:"statement"`
-	Guarantee  string   `json:"guarantee"` // the weakest of all sinks: destroyed, purge_scheduled, unknown
+	Guarantee  string   `json:"guarantee"` // the weakest of all sinks: destroyed, purge_scheduled, fenced, unknown
 	Records    []Record `json:"records"`   // the one that was asked for first, then those that went along
 	NotCovered []string `json:"not_covered,omitempty"`
 	Origin     string   `json:"origin"`
@@ -81,7 +81,7 @@ type Key struct {
 	Group       string `json:"group"`
 	Generation  uint32 `json:"generation"`
 	Key         string `json:"key"`
-	Fingerprint string `json:"fingerprint,omitempty"` // absent: the key was lost before
+	Fingerprint string `json:"fingerprint,omitempty"` // absent: the key was not there; it is fenced
 	At          string `json:"at"`
 }
 

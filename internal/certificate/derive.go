@@ -138,7 +138,7 @@ func (c *Certificate) add(s *Source) error {
 		return errors.New("the time from which no backup can revive it is none")
 	}
 	for _, sink := range r.Sinks {
-		c.Guarantee = weaker(c.Guarantee, sink.Guarantee)
+		c.Guarantee = Weaker(c.Guarantee, sink.Guarantee)
 	}
 	c.Records = append(c.Records, r)
 	return nil

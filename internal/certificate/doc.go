@@ -48,6 +48,7 @@ const noteHeader = "lethe erasure certificate v1"
 const (
 	statedDestroyed = "The keys named here were destroyed in every copy that the operator of this ledger controls. "
 	statedPurge     = "The keys named here were deleted. At least one place keeps what it deleted until its own schedule purges it: until then they are not destroyed. "
+	statedFenced    = "Keys named here without a fingerprint were not there to be destroyed. They are fenced: nothing opens with them here, and they are destroyed as soon as a copy of the key store that has them is opened. The others were deleted. "
 	statedUnknown   = "The keys named here were deleted. At least one place promises nothing about what it deleted: whether they are destroyed is not known. "
 	statedAlways    = "That is attested, not proven. What was sealed with them cannot be read without them, wherever copies of its sealed bytes are; " +
 		"each sink below says with which guarantee and up to which position of the log it confirmed. " +
@@ -61,6 +62,8 @@ func stated(guarantee string) string {
 		return statedDestroyed + statedAlways
 	case "purge_scheduled":
 		return statedPurge + statedAlways
+	case "fenced":
+		return statedFenced + statedAlways
 	}
 	return statedUnknown + statedAlways
 }

@@ -92,7 +92,7 @@ var (
 		subject.KeptByLaw, subject.KeptByTask, subject.KeptForClaims, subject.KeptByDuty, subject.KeptAsEvidence,
 	}
 	causes     = []subject.ErasureCause{subject.OnRequest, subject.OnDecision, subject.OnRetention, subject.OnRectification, subject.OnRelease}
-	guarantees = []subject.Guarantee{subject.Destroyed, subject.PurgePending, subject.GuaranteeNone}
+	guarantees = []subject.Guarantee{subject.Destroyed, subject.PurgePending, subject.Fenced, subject.GuaranteeNone}
 )
 
 // Every ground, rule, cause and guarantee has its article and its words, and
@@ -144,13 +144,14 @@ func TestTheWeakestGuaranteeCounts(t *testing.T) {
 		{"destroyed", "destroyed"},
 		{"destroyed", "destroyed", "destroyed"},
 		{"purge_scheduled", "destroyed", "purge_scheduled", "destroyed"},
-		{"unknown", "purge_scheduled", "unknown"},
+		{"fenced", "purge_scheduled", "fenced", "destroyed"},
+		{"unknown", "purge_scheduled", "unknown", "fenced"},
 		{"new_word", "destroyed", "new_word", "purge_scheduled"},
 		{"unknown", ""},
 	} {
 		g := ""
 		for _, sink := range c[1:] {
-			g = weaker(g, sink)
+			g = Weaker(g, sink)
 		}
 		require.Equal(t, c[0], g, "%v", c[1:])
 		require.Equal(t, c[0] == "destroyed", strings.Contains(stated(g), "were destroyed"), stated(g))

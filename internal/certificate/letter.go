@@ -119,10 +119,14 @@ func erasedSection(p *phrases, t *Told) Section {
 		}
 		s.Items = append(s.Items, what+": "+p.ground(g.Ground)+cited(p, t, groundOf(g.Ground))+".")
 	}
-	s.After = append(s.After, fmt.Sprintf(p.destroyed, p.date(t.Completed)))
-	if t.Guarantee != "destroyed" {
-		s.After[0] = fmt.Sprintf(p.deleted, p.date(t.Completed))
+	how := p.deleted
+	switch t.Guarantee {
+	case "destroyed":
+		how = p.destroyed
+	case "fenced":
+		how = p.fenced
 	}
+	s.After = append(s.After, fmt.Sprintf(how, p.date(t.Completed)))
 	if t.DeadFrom.IsZero() {
 		s.After = append(s.After, p.deadUnknown)
 	} else {

@@ -13,7 +13,7 @@ type phrases struct {
 
 	nothing                                    string
 	erasedTitle, superseded                    string // group
-	destroyed, deleted                         string // date
+	destroyed, deleted, fenced                 string // date
 	deadFrom, deadUnknown                      string // date
 	keptTitle, kept, keptNothing, keptFacts    string
 	keptFor, keptIn, rest                      string // purpose

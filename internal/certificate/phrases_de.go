@@ -16,6 +16,7 @@ func german() *phrases {
 		erasedTitle: "Was gelöscht wurde", superseded: "frühere, ersetzte Angaben aus %s",
 		destroyed:   "Diese Daten waren verschlüsselt gespeichert. Bis zum %s haben wir die Schlüssel, ohne die sie nicht lesbar sind, in allen Kopien vernichtet, über die wir verfügen.",
 		deleted:     "Diese Daten waren verschlüsselt gespeichert. Bis zum %s haben wir die Schlüssel gelöscht, ohne die sie nicht lesbar sind. Eine Stelle, die sie aufbewahrte, entfernt Gelöschtes erst nach ihrem eigenen Zeitplan.",
+		fenced:      "Diese Daten waren verschlüsselt gespeichert. Bis zum %s haben wir die Schlüssel vernichtet, ohne die sie nicht lesbar sind, soweit sie vorhanden waren. Die uns verloren gegangenen sind gesperrt: Findet sich eine Kopie von ihnen, werden sie vernichtet, bevor etwas verwendet wird.",
 		deadFrom:    "Ab dem %s kann keine unserer Sicherungskopien sie wieder lesbar machen. Wird vorher eine ältere wiederhergestellt, werden die Schlüssel erneut vernichtet, bevor etwas verwendet wird.",
 		deadUnknown: "Den Tag, ab dem keine unserer Sicherungskopien sie wieder lesbar machen könnte, können wir noch nicht nennen. Wird eine wiederhergestellt, werden die Schlüssel erneut vernichtet, bevor etwas verwendet wird.",
 

@@ -16,6 +16,7 @@ func english() *phrases {
 		erasedTitle: "What was erased", superseded: "earlier values of %s, which had been replaced",
 		destroyed:   "This data was stored encrypted. Up to %s we destroyed the keys without which it cannot be read, in every copy that we control.",
 		deleted:     "This data was stored encrypted. Up to %s we deleted the keys without which it cannot be read. A place that kept them still removes what it deletes on a schedule of its own.",
+		fenced:      "This data was stored encrypted. Up to %s we destroyed the keys without which it cannot be read, as far as they were there. Those that we had lost are barred: should a copy of them be found, they are destroyed before anything is used.",
 		deadFrom:    "From %s on no backup of ours can make it readable again. Should an older one be restored before, the keys are destroyed again before anything is used.",
 		deadUnknown: "We cannot yet name the day from which on no backup of ours could make it readable. Should one be restored, the keys are destroyed again before anything is used.",
 

@@ -58,9 +58,9 @@ func ruleOf(name string) rule {
 	return rule{article: "GDPR 17(3)", exception: true}
 }
 
-// weaker is the guarantee that promises less; "" promises nothing yet.
-func weaker(a, b string) string {
-	rank := map[string]int{"": 3, "destroyed": 2, "purge_scheduled": 1}
+// Weaker is the guarantee that promises less; "" promises nothing yet.
+func Weaker(a, b string) string {
+	rank := map[string]int{"": 4, "destroyed": 3, "purge_scheduled": 2, "fenced": 1}
 	if a == "" || rank[b] < rank[a] {
 		return cmp.Or(b, "unknown")
 	}

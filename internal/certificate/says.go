@@ -57,6 +57,8 @@ func guaranteeSays(name string) string {
 		return "destroyed: overwritten in every file that the store controls"
 	case "purge_scheduled":
 		return "purge scheduled: gone when the store's own schedule says"
+	case "fenced":
+		return "fenced: a key was not there, and is destroyed as soon as a copy of the key store that has it is opened"
 	case "unknown":
 		return "unknown: the store promises nothing about what it deleted"
 	}

@@ -18,6 +18,9 @@ import (
 // cause is what fences say of keys that an erasure destroyed.
 const cause domain.Name = "erasure"
 
+// keySink is the key store as a place that confirms.
+const keySink domain.Name = "keys"
+
 // underway is an erasure that has started.
 type underway struct {
 	Item
@@ -222,7 +225,7 @@ func (p *Process) confirm(ctx context.Context, work []underway) ([]subject.SinkC
 	}
 	now := p.Ledger.Now()
 	all := []subject.SinkConfirmed{
-		{Sink: "keys", Guarantee: p.guarantee(), At: now},
+		{Sink: keySink, Guarantee: p.guarantee(), At: now},
 		{Sink: "key-caches", Guarantee: subject.Destroyed, At: now},
 	}
 	for _, s := range p.Sinks {
@@ -271,7 +274,7 @@ func (p *Process) completeOne(ctx context.Context, w *underway, sinks []subject.
 	if ready, err := p.linkedDone(ctx, w); err != nil || !ready {
 		return false, err
 	}
-	done := subject.ErasureCompleted{Erasure: w.Erasure, Keys: w.keys, Sinks: sinks, Marks: w.marks}
+	done := subject.ErasureCompleted{Erasure: w.Erasure, Keys: w.keys, Sinks: w.honest(sinks), Marks: w.marks}
 	if at, _ := p.Keys.DeadFrom(w.Token.Stream()); len(w.keys) > 0 {
 		done.DeadFrom = at
 	}
@@ -281,6 +284,21 @@ func (p *Process) completeOne(ctx context.Context, w *underway, sinks []subject.
 	}
 	p.solved(w.Item)
 	return true, p.crash("completed")
+}
+
+// honest is what the sinks confirmed, but for keys that were not there: they are
+// no more than fenced.
+func (w *underway) honest(sinks []subject.SinkConfirmed) []subject.SinkConfirmed {
+	if !slices.ContainsFunc(w.keys, func(k subject.KeyDestroyed) bool { return k.Fingerprint == domain.Digest{} }) {
+		return sinks
+	}
+	sinks = slices.Clone(sinks)
+	for i := range sinks {
+		if sinks[i].Sink == keySink && sinks[i].Guarantee != subject.GuaranteeNone {
+			sinks[i].Guarantee = subject.Fenced
+		}
+	}
+	return sinks
 }
 
 // linkedDone reports whether the records that go along are done.

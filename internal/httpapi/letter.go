@@ -79,9 +79,7 @@ func (e *erasing) addRecord(ctx context.Context, t *certificate.Told, r *erasedR
 		t.Completed = later(t.Completed, r.CompletedAt.Recorded)
 		t.Marks = t.Marks || r.Completed.Marks > 0
 		for _, s := range r.Completed.Sinks {
-			if s.Guarantee != subject.Destroyed {
-				t.Guarantee = string(s.Guarantee)
-			}
+			t.Guarantee = certificate.Weaker(t.Guarantee, string(s.Guarantee))
 		}
 	}
 	fields := fieldsOf(r.state)

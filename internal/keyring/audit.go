@@ -33,6 +33,12 @@ func KeyOf(h *part.Header) KeyInfo {
 	return KeyInfo{Compartment: compartmentOf(h), Generation: h.Generation, ID: h.KeyID}
 }
 
+// KeyOfPart is the key that a sealed part names; false when it is no part.
+func KeyOfPart(sealed []byte) (KeyInfo, bool) {
+	h, err := part.Parse(sealed)
+	return KeyOf(&h), err == nil
+}
+
 // KeyStates tells how each of the keys is, in their order, as opening a part
 // that names it would find it; Fenced in what is asked for is not looked at.
 // It goes by owner, so that keys of one owner are best asked for together,

@@ -8,7 +8,8 @@ import (
 )
 
 // ProvisionNext makes a new generation of each compartment's key and returns
-// it; the first one where there is none. From then on Provision gives the new
+// it; the first one where there is none. It stands above those of lost, which are
+// keys that the key store should have and has not. From then on Provision gives the new
 // key, here at once and in other processes within a second; what older ones
 // sealed is read until they are destroyed. A *FencedError names compartments
 // that were erased, and then no key was made at all.
@@ -16,8 +17,8 @@ import (
 // To be rid of old values: ProvisionNext, wait until two seconds after
 // FencedAt when other processes write to the stream, load it, append every
 // live value sealed again, and destroy the older generations.
-func (k *Keyring) ProvisionNext(ctx context.Context, of []Compartment) ([]*Key, error) {
-	keys, err := k.advance(ctx, of, 0, func(newest *keyRow) step {
+func (k *Keyring) ProvisionNext(ctx context.Context, of []Compartment, lost ...KeyInfo) ([]*Key, error) {
+	keys, err := k.advance(ctx, of, lost, 0, func(newest *keyRow) step {
 		if newest.fenced {
 			return refuse
 		}
@@ -39,7 +40,7 @@ func (k *Keyring) Reopen(ctx context.Context, of []Compartment, lifecycle uint32
 	if lifecycle == 0 {
 		return errors.New("reopening compartments: lifecycles count from 1")
 	}
-	_, err := k.advance(ctx, of, lifecycle, func(newest *keyRow) step {
+	_, err := k.advance(ctx, of, nil, lifecycle, func(newest *keyRow) step {
 		live := newest.generation > 0 && !newest.fenced
 		switch {
 		case live && newest.lifecycle < lifecycle:
@@ -74,8 +75,8 @@ var errRefused = errors.New("the compartment was erased")
 
 // advance takes a step for each compartment, by its newest row, which is zero
 // when there is none: all in one transaction, or none. A lifecycle of 0 is the
-// compartment's own.
-func (k *Keyring) advance(ctx context.Context, of []Compartment, lifecycle uint32, decide func(newest *keyRow) step) ([]*Key, error) {
+// compartment's own. New keys stand above those that are lost.
+func (k *Keyring) advance(ctx context.Context, of []Compartment, lost []KeyInfo, lifecycle uint32, decide func(newest *keyRow) step) ([]*Key, error) {
 	if len(of) > MaxProvision {
 		return nil, fmt.Errorf("%d compartments are more than %d", len(of), MaxProvision)
 	}
@@ -87,7 +88,10 @@ func (k *Keyring) advance(ctx context.Context, of []Compartment, lifecycle uint3
 	if err := ctx.Err(); err != nil || len(of) == 0 {
 		return nil, err
 	}
-	keys := make([]*Key, len(of))
+	keys, above := make([]*Key, len(of)), map[Compartment]uint32{}
+	for _, l := range lost {
+		above[l.Compartment] = max(above[l.Compartment], l.Generation)
+	}
 	err := k.change(func(c *changes) error {
 		made := map[Compartment]*Key{}
 		var refused []Compartment
@@ -95,7 +99,7 @@ func (k *Keyring) advance(ctx context.Context, of []Compartment, lifecycle uint3
 			key, again := made[of[i]]
 			if !again {
 				err := error(nil)
-				if key, err = k.advanceOne(c, of[i], lifecycle, decide); errors.Is(err, errRefused) {
+				if key, err = k.advanceOne(c, of[i], above[of[i]], lifecycle, decide); errors.Is(err, errRefused) {
 					refused = append(refused, of[i])
 				} else if err != nil {
 					return err
@@ -113,7 +117,7 @@ func (k *Keyring) advance(ctx context.Context, of []Compartment, lifecycle uint3
 }
 
 // advanceOne returns the new key, if there is one.
-func (k *Keyring) advanceOne(c *changes, of Compartment, lifecycle uint32, decide func(*keyRow) step) (*Key, error) {
+func (k *Keyring) advanceOne(c *changes, of Compartment, above, lifecycle uint32, decide func(*keyRow) step) (*Key, error) {
 	newest, err := k.newest(of)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
@@ -125,7 +129,10 @@ func (k *Keyring) advanceOne(c *changes, of Compartment, lifecycle uint32, decid
 		if lifecycle == 0 {
 			lifecycle = max(newest.lifecycle, 1)
 		}
-		return k.insertNext(c, of, newest.generation+1, lifecycle)
+		if above > 0 && newest.generation == 0 {
+			c.gaps++
+		}
+		return k.insertNext(c, of, max(newest.generation, above)+1, lifecycle)
 	case carry:
 		old := newest.mac
 		newest.lifecycle, c.written = lifecycle, true

@@ -21,6 +21,26 @@ func infoOf(key *Key) KeyInfo {
 	return KeyInfo{Compartment: key.compartment, Generation: key.generation, ID: key.id}
 }
 
+// A new generation stands above keys that were lost, so that a fence of them does
+// not close the compartment, and nothing is ever made below it.
+func TestANewGenerationStandsAboveLostKeys(t *testing.T) {
+	k := open(t, options(t))
+	of := compartment(1)
+	lost := KeyInfo{Compartment: of, Generation: 3, ID: KeyID{9}}
+	keys, err := k.ProvisionNext(t.Context(), []Compartment{of}, lost)
+	require.NoError(t, err)
+	require.Equal(t, uint32(4), keys[0].Generation())
+	gone := end(t, k, lost)
+	require.True(t, gone[0].Lost)
+	require.False(t, fenced(t, k, of))
+	require.Equal(t, keys[0].ID(), one(t, k, of).ID())
+	end(t, k, infoOf(keys[0]))
+	_, err = k.Provision(t.Context(), []Compartment{of})
+	var refused *FencedError
+	require.ErrorAs(t, err, &refused)
+	requireWhole(t, k)
+}
+
 func fenced(t testing.TB, k *Keyring, c Compartment) bool {
 	groups, err := k.Fenced(t.Context(), c.Owner)
 	require.NoError(t, err)

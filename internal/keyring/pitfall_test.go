@@ -33,7 +33,8 @@ func TestPitfall01EraseThenWrite(t *testing.T) {
 	check := func(k *Keyring) {
 		require.Equal(t, personal.Erased, stateOf(t, k, refA))
 		requireText(t, k, refB, "stays")
-		for _, provision := range []func(context.Context, []Compartment) ([]*Key, error){k.Provision, k.ProvisionNext} {
+		next := func(ctx context.Context, of []Compartment) ([]*Key, error) { return k.ProvisionNext(ctx, of) }
+		for _, provision := range []func(context.Context, []Compartment) ([]*Key, error){k.Provision, next} {
 			_, err := provision(t.Context(), []Compartment{b, a})
 			var fenced *FencedError
 			require.ErrorAs(t, err, &fenced)

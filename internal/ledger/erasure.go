@@ -100,6 +100,7 @@ type Due struct {
 func (l *Ledger) RenewKeys(ctx context.Context, due []Due) (map[domain.Token][]domain.Name, error) {
 	ready := map[domain.Token][]domain.Name{}
 	var wanted []keyring.Compartment
+	var lost []keyring.KeyInfo
 	for _, d := range due {
 		s, env, err := l.weighing(ctx, d.Token, d.Erasure)
 		if _, refused := domain.AsError(err); refused {
@@ -109,16 +110,16 @@ func (l *Ledger) RenewKeys(ctx context.Context, due []Due) (map[domain.Token][]d
 			return nil, err
 		}
 		groups := trimmed(s, env, d.Erasure)
-		of, err := l.parting(ctx, d.Token, groups)
+		of, above, err := l.parting(ctx, d.Token, groups)
 		if err != nil {
 			return nil, err
 		}
-		wanted, ready[d.Token] = append(wanted, of...), groups
+		wanted, lost, ready[d.Token] = append(wanted, of...), append(lost, above...), groups
 	}
 	if wanted == nil {
 		return ready, nil
 	}
-	_, err := l.keys.ProvisionNext(ctx, wanted)
+	_, err := l.keys.ProvisionNext(ctx, wanted, lost...)
 	return ready, provisioning(err)
 }
 
@@ -276,38 +277,6 @@ func trimmed(s *subject.State, env subject.Env, id domain.ID) (groups []domain.N
 	return groups
 }
 
-// renew gives the groups a new key that are not ready.
-func (l *Ledger) renew(ctx context.Context, token domain.Token, groups []domain.Name, ready *[]domain.Name) error {
-	groups = slices.DeleteFunc(groups, func(g domain.Name) bool { return slices.Contains(*ready, g) })
-	wanted, err := l.parting(ctx, token, groups)
-	if err != nil {
-		return err
-	}
-	*ready = append(*ready, groups...)
-	if wanted == nil {
-		return nil
-	}
-	_, err = l.keys.ProvisionNext(ctx, wanted)
-	return provisioning(err)
-}
-
-// parting lists the groups' compartments that have a key to part from.
-func (l *Ledger) parting(ctx context.Context, token domain.Token, groups []domain.Name) (of []keyring.Compartment, err error) {
-	if len(groups) == 0 {
-		return nil, nil
-	}
-	have, err := l.liveKeys(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range groups {
-		if slices.ContainsFunc(have, func(k subject.LiveKey) bool { return k.Group == g }) {
-			of = append(of, keyring.Compartment{Owner: token.Stream(), Group: g})
-		}
-	}
-	return of, nil
-}
-
 func (l *Ledger) start(
 	ctx context.Context, req Request, token domain.Token, env subject.Env, id domain.ID, ready []domain.Name,
 ) (Outcome, error) {
@@ -321,7 +290,7 @@ func (l *Ledger) start(
 			}
 		}
 		var err error
-		if env.Keys, err = l.liveKeys(ctx, token); err != nil { // as of this revision: a first write since then conflicts
+		if env.Keys, err = l.undestroyed(ctx, token); err != nil { // as of this revision: a first write since then conflicts
 			return nil, err
 		}
 		decided, err := subject.DecideAll(s, env, subject.StartErasure{Erasure: id})
@@ -330,27 +299,6 @@ func (l *Ledger) start(
 		}
 		return l.drafts(cat, token, decided), nil
 	})
-}
-
-func (l *Ledger) liveKeys(ctx context.Context, token domain.Token) ([]subject.LiveKey, error) {
-	all, err := l.keys.Keys(ctx, token.Stream())
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	newest := map[domain.Name]uint32{}
-	for _, k := range all {
-		newest[k.Compartment.Group] = max(newest[k.Compartment.Group], k.Generation)
-	}
-	var live []subject.LiveKey
-	for _, k := range all {
-		if !k.Fenced {
-			live = append(live, subject.LiveKey{
-				KeyRef: subject.KeyRef{Group: k.Compartment.Group, Generation: k.Generation, Key: domain.ID(k.ID)},
-				Newest: k.Generation == newest[k.Compartment.Group],
-			})
-		}
-	}
-	return live, nil
 }
 
 // OpenLifecycle lets an erased person be recorded anew: the event comes first,

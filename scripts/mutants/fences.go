@@ -204,6 +204,13 @@ func pitfall24() []mutant {
 			keyring, "TestPitfall24LostKeyIsMissingNeverErased",
 		},
 		{
+			24, "the lost keys in what an erasure destroys: those that only sealed values name",
+			one("internal/ledger/erasekeys.go", `	for _, k := range lost {
+		keys = append(keys, subject.LiveKey`, `	for _, k := range lost[:0] {
+		keys = append(keys, subject.LiveKey`),
+			erasure, "TestPitfall24MissingKeysAreFencedAndDestroyedWhenTheyComeBack",
+		},
+		{
 			24, "the syncing of a key before its event",
 			one(sqlite, `{"synchronous", "FULL", "2"}`, `{"synchronous", "NORMAL", "1"}`),
 			keyring, "TestPragmasOfEveryConnection",
