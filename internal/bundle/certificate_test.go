@@ -342,7 +342,7 @@ func TestThePageOfACertificate(t *testing.T) {
 	}
 	for _, shown := range []string{
 		"attested, not proven", "invoice.address, invoice.note#2", "GDPR 17(3)(b)", "eu-gdpr:JustificationA17LegallyRequired", "accounting", "2036-01-01",
-		"no backup of the keys can revive it from 2026-02-28 00:00:00 UTC on", "were there again", "mailer", "whoever asked", "purge scheduled", "the key had been lost before",
+		"no backup of the keys can revive it from 2026-02-28 00:00:00 UTC on", "were there again", "mailer", "whoever asked", "purge scheduled", "the key was not there: it is fenced",
 		"a legal hold keeps it for claims", linkedSubject,
 	} {
 		require.Contains(t, string(page), shown)
