@@ -1,6 +1,7 @@
 package subject
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -85,10 +86,29 @@ func (d *decision) undoLink(c UndoLink) ([]domain.Event, error) {
 	case l.State == "":
 		return nil, domain.NotFound("link.unknown", "other", "these records are not linked and no link was proposed")
 	}
-	if err := firstError(d.officerOnly("undo a link"), validText("reason", c.Reason)); err != nil {
+	if err := firstError(d.officerOnly("undo a link"), validText("reason", c.Reason), d.goingTogether()); err != nil {
 		return nil, err
 	}
 	return one(&LinkUndone{Other: c.Other, Reason: c.Reason})
+}
+
+// goingTogether refuses to undo a link while an erasure of several records is
+// under way: whoever it was ordered for by mistake would go all the same.
+func (d *decision) goingTogether() error {
+	for _, e := range d.Erasures() {
+		if e.Ordered == nil || len(e.Ordered.Linked) == 0 && e.Ordered.Of == "" {
+			continue
+		}
+		switch e.State {
+		case IsOrdered:
+			return domain.Conflict("link.erasure", "other", "erasure %s of these records is ordered: cancel it first, at %s, and order it again "+
+				"when the link is undone", e.ID, cmp.Or(e.Ordered.Of, "this record")).Citing("GDPR 5(1)(d)")
+		case IsStarted:
+			return domain.Conflict("link.erasure", "other", "erasure %s of these records has started: wait for its end", e.ID)
+		case IsCancelled, IsStopped, IsCompleted:
+		}
+	}
+	return nil
 }
 
 func (d *decision) noteDisclosure(c NoteDisclosure) ([]domain.Event, error) {

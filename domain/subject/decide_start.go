@@ -61,9 +61,9 @@ func (d *decision) again(o *ErasureOrdered) ([]Weighed, *scale) {
 	for _, g := range o.Groups {
 		switch {
 		case o.Everything || !g.goes():
-		case g.Outcome == Trim && g.Values == nil:
+		case g.Outcome == Trim && g.Values == nil && g.Rule == "":
 			scope.Superseded = append(scope.Superseded, g.Group)
-		case g.Outcome == Trim:
+		case g.Outcome == Trim && g.Values != nil:
 			scope.Values = append(scope.Values, g.Values...)
 		default:
 			scope.Groups = append(scope.Groups, g.Group)

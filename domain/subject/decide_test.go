@@ -352,6 +352,23 @@ func TestLinks(t *testing.T) {
 	w.do(subject.UndoLink{Other: other, Mirror: true})
 }
 
+// Who turns out to be two people is not erased along: the link is undone after
+// the erasure of both is called off, and not beside it.
+func TestALinkIsNotUndoneUnderAnErasure(t *testing.T) {
+	other := tokenOf("b")
+	for name, along := range map[string]func(*subject.OrderErasure){
+		"of both":    func(c *subject.OrderErasure) { c.Linked = []domain.Token{other} },
+		"along with": func(c *subject.OrderErasure) { c.Of = other },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t).on(1).do(record("service", "name", "Jo"), subject.ProposeLink{Other: other, Ground: subject.SameEmail}, subject.AcceptLink{Other: other})
+			w.do(everything(along, func(c *subject.OrderErasure) { c.Grace = 24 * time.Hour }))
+			w.refuses("link.erasure", subject.UndoLink{Other: other})
+			w.do(subject.CancelErasure{Erasure: erasureID, Along: true}, subject.UndoLink{Other: other})
+		})
+	}
+}
+
 func TestDisclosures(t *testing.T) {
 	w := newWorld(t).on(1)
 	w.then(subject.NoteDisclosure{Purpose: "service", Recipient: "mailer", Fields: []domain.Name{"name"}, Access: domain.ID{1}},

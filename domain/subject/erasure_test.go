@@ -154,6 +154,24 @@ func TestWeighing(t *testing.T) {
 	}
 }
 
+// What keeps a group's new values is nothing to those that they replaced:
+// these go when all of it is asked for, unless they were kept for it as well.
+func TestWhatWasReplacedGoesThoughTheGroupStays(t *testing.T) {
+	w := newWorld(t).do(
+		record("service", "name", "Old Name"), subject.RectifyFields{Items: record("", "name", "New Name").Items},
+		subject.AssertBasis{Purpose: "census", Basis: domain.PublicTask, Reference: text("the statute")},
+		record("census", "name", "New Name"))
+	for _, scope := range []subject.Scope{{Everything: true}, groups("identity")} {
+		weighed := w.weigh(scope, "")["identity"]
+		require.Equal(t, subject.Trim, weighed.Outcome, "%+v", weighed)
+		require.Empty(t, weighed.Values)
+		require.Equal(t, subject.KeptByTask, weighed.Rule, "what stays says why")
+	}
+	w.do(subject.RectifyFields{Items: record("", "name", "Newer Name").Items})
+	require.Equal(t, subject.Keep, w.weigh(groups("identity"), "")["identity"].Outcome, "the new name was kept for the task, too")
+	require.Equal(t, subject.Keep, w.weigh(subject.Scope{Values: []subject.ValueRef{{Field: "name"}}}, "")["identity"].Outcome)
+}
+
 // A documented override of an objection keeps what rests on the controller's
 // interests; taking the objection back does not bring the override back.
 func TestOverridingGroundsKeep(t *testing.T) {

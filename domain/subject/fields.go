@@ -25,7 +25,11 @@ func (f *Field) Ref() ValueRef { return ValueRef{f.Field, f.Slot, f.Earlier} }
 
 // fields folds by order of recording: the newest recorded value counts,
 // whatever its effective time. Sorted by field and slot.
-func (s *State) fields(w window) []Field {
+func (s *State) fields(w window) []Field { return s.foldFields(w, func(Field) {}) }
+
+// foldFields also tells each value that another took the place of, as it was
+// held until then.
+func (s *State) foldFields(w window, replaced func(Field)) []Field {
 	var list []Field
 	set := func(r *domain.Recorded, item Item, source Source, purpose domain.Name) {
 		i := place(list, item, purpose == "")
@@ -34,6 +38,8 @@ func (s *State) fields(w window) []Field {
 				return // rectifying what is not held means nothing
 			}
 			i, list = len(list), append(list, Field{})
+		} else {
+			replaced(list[i])
 		}
 		held := list[i].Purposes
 		if purpose != "" && !slices.Contains(held, purpose) {

@@ -2,6 +2,7 @@ package subject
 
 import (
 	"cmp"
+	"slices"
 
 	"lethe/domain"
 	"lethe/domain/personal"
@@ -106,4 +107,15 @@ func (s *scale) superseded(g domain.Name) bool {
 		}
 	}
 	return len(s.remaining(g)) > live
+}
+
+// supersededHeld reports whether a purpose keeps a value of a group that
+// another took the place of, by what it was held for until then.
+func (s *scale) supersededHeld(g domain.Name) (held bool) {
+	left := s.remaining(g)
+	s.foldFields(window{}, func(f Field) {
+		is := func(x remnant) bool { return x.at == f.At.Revision && x.Field == string(f.Field) }
+		held = held || f.Group == g && slices.ContainsFunc(left, is) && s.value(&f).Outcome != Erase
+	})
+	return held
 }

@@ -207,6 +207,9 @@ func (s *scale) values(g domain.Name) Weighed {
 		kept = &Weighed{}
 	case len(go1) == 0:
 		kept.Group = g
+		if s.whole(g) && s.superseded(g) && !s.supersededHeld(g) { // what keeps the new values is nothing to the old ones
+			kept.Outcome, kept.Ground = Trim, s.because(NotNecessary)
+		}
 		return *kept
 	}
 	w.Outcome, w.Values = Trim, go1

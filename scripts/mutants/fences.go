@@ -187,6 +187,22 @@ func pitfall20() []mutant {
 func pitfall24() []mutant {
 	return []mutant{
 		{
+			24, "the refusal to make keys for a log that has events",
+			one(app+"/app.go", `	if err := a.requireKeys(); err != nil {
+		return nil, err
+	}
+`, ``),
+			app, "TestAPartThatIsMissingIsNotMadeAnew",
+		},
+		{
+			24, "the refusal to begin a log beside the keys of another",
+			one(app+"/app.go", `	if err := RequireLog(cfg.Storage); err != nil {
+		return nil, err
+	}
+`, ``),
+			app, "TestAPartThatIsMissingIsNotMadeAnew",
+		},
+		{
 			24, "the difference between lost and erased: what has no key counts as erased",
 			one(reading, `	k.alarm(ctx, &k.alarms.missing, "a key is missing and was not destroyed: a key store was lost or restored too old", "key", h.KeyID.String())
 	return nil, personal.KeyMissing, nil`, `	return nil, personal.Erased, nil`),
