@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"lethe/eventstore"
+	"lethe/internal/room"
 	"lethe/internal/slack"
 )
 
@@ -193,7 +194,7 @@ func (b *build) fail(err error) {
 	}
 	b.err = fmt.Errorf("%s view %s: %w", b.doing, b.view.projection.Name(), err)
 	if b.file != nil {
-		b.err = errors.Join(b.err, b.file.close())
+		b.err = errors.Join(room.Explain(b.file.path, b.err), b.file.close())
 		if !b.keep {
 			b.err = errors.Join(b.err, removeFile(b.file.path))
 		}

@@ -12,6 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"lethe/eventstore"
+	"lethe/internal/room"
 )
 
 // What is SQLite's own is in this file: the types of columns, how tables lie,
@@ -116,7 +117,7 @@ func connect(ctx context.Context, path string, m mode) (*sql.DB, *sql.Conn, erro
 		err = checkPragmas(ctx, conn)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("opening the view's file: %w", err), db.Close())
+		return nil, nil, errors.Join(fmt.Errorf("opening the view's file: %w", room.Explain(path, err)), db.Close())
 	}
 	return db, conn, nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"lethe/eventstore"
+	"lethe/internal/room"
 )
 
 // view is one projection with its live file. Its goroutine alone writes to
@@ -163,6 +164,7 @@ func (v *view) take(c *chunk) {
 
 // giveUp closes the file after a failure.
 func (v *view) giveUp(err error) {
+	err = room.Explain(v.file.path, err)
 	if closing := v.file.close(); closing != nil {
 		v.log.Error("closing the failed view's file", slog.Any("error", closing))
 	}

@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"lethe/eventstore/segment"
 	"lethe/internal/durable"
+	"lethe/internal/room"
 )
 
 // Options say what is backed up, and where to.
@@ -53,9 +53,24 @@ type Made struct {
 // ErrNoRoom: the medium is full.
 var ErrNoRoom = errors.New("there is no room for the backup")
 
+// Failed is a backup that was not made.
+type Failed struct {
+	Of    Kind
+	Place string
+	Err   error
+}
+
+func (f *Failed) Error() string {
+	return fmt.Sprintf("backing up the %s to %s: %v", f.Of, f.Place, f.Err)
+}
+
+// Unwrap gives the reason.
+func (f *Failed) Unwrap() error { return f.Err }
+
 // Create backs up the ledger and then its keys, or one of them, while both go
 // on. What is given back is durable. A backup that fails is not listed; the
-// next one goes on with what it had copied. Errors: ErrBusy, ErrNoRoom, ctx's.
+// next one goes on with what it had copied. Errors: *Failed, which is ErrBusy,
+// ErrNoRoom, ctx's, or the file system's.
 func Create(ctx context.Context, o Options) (made []Made, err error) {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -74,7 +89,7 @@ func Create(ctx context.Context, o Options) (made []Made, err error) {
 		}
 		m, err := o.create(ctx, kind, to, at, fill)
 		if err != nil {
-			return made, fmt.Errorf("backing up the %s: %w", kind, err)
+			return made, &Failed{Of: kind, Place: to, Err: err}
 		}
 		made = append(made, m)
 	}
@@ -86,7 +101,7 @@ func Create(ctx context.Context, o Options) (made []Made, err error) {
 func (o *Options) create(ctx context.Context, kind Kind, to string, at time.Time, fill func(context.Context, *work) error) (_ Made, err error) {
 	p, err := openPlace(o.FS, to, kind)
 	if err != nil {
-		return Made{}, noRoom(to, err)
+		return Made{}, noRoom(err)
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 	w := &work{Options: o, place: p, have: map[string]File{}, manifest: &Manifest{Kind: kind, Program: o.Program}}
@@ -112,19 +127,19 @@ func (w *work) failed(err error) error {
 	if !noSpace(err) {
 		return err
 	}
-	return noRoom(w.place.dir, errors.Join(err, w.FS.RemoveAll(w.dir), w.place.clear()))
+	return noRoom(errors.Join(err, w.FS.RemoveAll(w.dir), w.place.clear()))
 }
 
 // noRoom says what to do about a full medium.
-func noRoom(place string, err error) error {
+func noRoom(err error) error {
 	if !noSpace(err) || errors.Is(err, ErrNoRoom) {
 		return err
 	}
-	return fmt.Errorf("%w in %s, and nothing of it was kept: make room, or name another place: %w", ErrNoRoom, place, err)
+	return fmt.Errorf("%w, and nothing of it was kept: make room, or name another place: %w", ErrNoRoom, err)
 }
 
 func noSpace(err error) bool {
-	return errors.Is(err, ErrNoRoom) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, ErrNoRoom) || room.None(err)
 }
 
 // finish makes everything durable and names it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	iofs "io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -98,7 +99,10 @@ func openPlace(fs vfs.FS, dir string, kind Kind) (_ *place, err error) {
 	}
 	p := &place{fs: fs, dir: dir}
 	if p.lock, err = fs.Lock(fs.PathJoin(dir, lockName)); err != nil {
-		return nil, fmt.Errorf("%s: %w: wait for it, or stop it", dir, ErrBusy)
+		if file := (*iofs.PathError)(nil); errors.As(err, &file) {
+			return nil, fmt.Errorf("locking the place for backups: %w", err)
+		}
+		return nil, fmt.Errorf("%w: wait for it, or stop it", ErrBusy)
 	}
 	defer func() {
 		if err != nil {

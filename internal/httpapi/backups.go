@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -164,20 +164,33 @@ func (s *API) noteBackup(ctx context.Context, c *call, m backup.Made) error {
 	return err
 }
 
+// backupProblem says which backup failed, where and why. Whoever may make
+// backups is told in which places they lie.
 func backupProblem(err error) error {
-	var file *fs.PathError
+	var failed *backup.Failed
+	if !errors.As(err, &failed) {
+		return err
+	}
+	var errno syscall.Errno
+	of := fmt.Sprintf("the backup of the %s to %s", failed.Of, failed.Place)
 	switch {
+	case ended(err):
 	case errors.Is(err, backup.ErrBusy):
-		return domain.Conflict("backup.busy", "", "another backup is being made there: wait for it, or stop it")
+		return domain.Conflict("backup.busy", "", "another backup is being made in %s: wait for it, or stop it", failed.Place)
 	case errors.Is(err, backup.ErrNoRoom):
 		return &domain.Error{
 			Kind: domain.KindUnavailable, Code: "backup.no_room", Err: err,
-			Message: "there is no room for the backup, and nothing of it was kept: make room at the place, or name another one",
+			Message: "there is no room for " + of + ", and nothing of it was kept: make room there, or name another place",
 		}
-	case errors.As(err, &file):
+	case errors.As(err, &errno):
 		return &domain.Error{
 			Kind: domain.KindUnavailable, Code: "backup.place", Err: err,
-			Message: fmt.Sprintf("a file of the backup cannot be read or written (%v): see that the places are there and may be written. The program's log names it", file.Err),
+			Message: fmt.Sprintf("a file of %s cannot be read or written (%v): see that the place is there and may be written. The program's log names the file", of, errno),
+		}
+	default:
+		return &domain.Error{
+			Kind: domain.KindUnavailable, Code: "backup.failed", Err: err,
+			Message: of + " was not made: the program's log says why, under the request's ID",
 		}
 	}
 	return err

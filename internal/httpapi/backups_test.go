@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -131,13 +133,21 @@ func TestWhoMayBackUp(t *testing.T) {
 	require.NotContains(t, events, w.do("GET", "/v1/backups", nil).text("items.0.place"), "where it lies is not")
 }
 
-// A place that is being backed up to, or that is full, is told as such.
+// Why a backup cannot be made is told, with its place, which this role may know.
 func TestABackupThatCannotBeMade(t *testing.T) {
-	for want, err := range map[string]error{"backup.busy": backup.ErrBusy, "backup.no_room": backup.ErrNoRoom, "internal": os.ErrPermission} {
+	for want, err := range map[string]error{
+		"backup.busy":    backup.ErrBusy,
+		"backup.no_room": backup.ErrNoRoom,
+		"backup.place":   &os.PathError{Op: "open", Path: "/mnt/a/secret", Err: syscall.EROFS},
+		"backup.failed":  errors.New("something else"),
+	} {
 		w := newWorldIn(t, t.TempDir(), func(o *httpapi.Options) { o.Backups = failing{err} })
-		made, problem := w.do("POST", "/v1/backups", nil).made()
+		answer := w.do("POST", "/v1/backups", nil)
+		made, problem := answer.made()
 		require.Empty(t, made)
 		require.Equal(t, want, problem)
+		require.Contains(t, string(answer.body), "/mnt/a")
+		require.NotContains(t, string(answer.body), "secret")
 	}
 }
 
@@ -146,7 +156,7 @@ type failing struct{ err error }
 func (failing) Places() (bool, bool) { return true, true }
 
 func (f failing) Create(context.Context, bool, bool, func(backup.Kind, int64, int64)) ([]backup.Made, error) {
-	return nil, fmt.Errorf("backing up: %w", f.err)
+	return nil, fmt.Errorf("making a backup: %w", &backup.Failed{Of: backup.Keys, Place: "/mnt/a", Err: f.err})
 }
 
 func (failing) List(context.Context) (ledger, keys []backup.Entry, err error) { return nil, nil, nil }

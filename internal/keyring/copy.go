@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"lethe/internal/room"
 )
 
 // Copy says what a copy of the key store holds. It is not secret.
@@ -51,7 +53,7 @@ func (k *Keyring) CopyTo(ctx context.Context, path string) (c Copy, err error) {
 		return Copy{}, err
 	}
 	_, err = k.reads.ExecContext(ctx, "VACUUM INTO ?", path) // takes an empty file, and would make one that all may read
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(room.Explain(path, err), f.Sync(), f.Close()); err != nil {
 		return Copy{}, err
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {

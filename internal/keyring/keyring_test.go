@@ -433,7 +433,7 @@ func TestConnectionWithoutItsPragmasIsRefused(t *testing.T) {
 		}
 		base, err := sqlite.NewConnector("file:" + path + "?" + query.Encode())
 		require.NoError(t, err)
-		_, err = connector{base}.Connect(t.Context())
+		_, err = connector{base, path}.Connect(t.Context())
 		require.ErrorContains(t, err, "pragma "+missing)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+
+	"lethe/internal/room"
 )
 
 // The lookup file holds the blind index and the claims. It is in no backup:
@@ -194,6 +196,9 @@ func (k *Keyring) inspectLookup(ctx context.Context, path string, id []byte) (wh
 		return "the lookup file is missing", nil
 	}
 	w, err := newWriter(ctx, path)
+	if room.None(err) {
+		return "", err // it may be whole
+	}
 	if err != nil {
 		return "the lookup file cannot be opened", nil //nolint:nilerr // it is replaced
 	}
@@ -203,6 +208,9 @@ func (k *Keyring) inspectLookup(ctx context.Context, path string, id []byte) (wh
 		w.row("SELECT value FROM meta WHERE name = 'version'", nil, &version))
 	if err == nil && len(version) == 1 && version[0] > lookupVersion {
 		return "", errors.Join(ErrNewer, w.close())
+	}
+	if room.None(err) {
+		return "", errors.Join(err, w.close())
 	}
 	if err == nil && bytes.Equal(found, id) && bytes.Equal(version, []byte{lookupVersion}) {
 		k.lookups.writer = w
@@ -247,7 +255,7 @@ func (k *Keyring) createLookup(ctx context.Context, path string, ready bool) err
 	}
 	err = w.tx(func() error {
 		if _, err := w.conn.ExecContext(ctx, lookupSchema); err != nil {
-			return fmt.Errorf("creating the lookup file: %w", err)
+			return fmt.Errorf("creating the lookup file: %w", room.Explain(path, err))
 		}
 		return errors.Join(putMeta(w, "version", []byte{lookupVersion}), putMeta(w, "id", id), putMeta(w, "state", []byte(state)))
 	})

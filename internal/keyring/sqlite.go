@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"modernc.org/sqlite"
+
+	"lethe/internal/room"
 )
 
 // pragmas of every connection, and what asking for them must answer. A
@@ -27,18 +29,21 @@ var pragmas = [...]struct{ name, set, want string }{
 	{"trusted_schema", "OFF", "0"},
 }
 
-// connector opens connections and asserts their pragmas.
-type connector struct{ driver.Connector }
+// connector opens connections to a file and asserts their pragmas.
+type connector struct {
+	driver.Connector
+	path string
+}
 
 // Connect is driver.Connector's.
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
+		return nil, fmt.Errorf("connecting: %w", room.Explain(c.path, err))
 	}
 	for _, p := range pragmas {
 		if err := assertPragma(ctx, conn, p.name, p.want); err != nil {
-			return nil, errors.Join(err, conn.Close())
+			return nil, errors.Join(room.Explain(c.path, err), conn.Close())
 		}
 	}
 	return conn, nil
@@ -75,7 +80,7 @@ func openDB(path string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	db := sql.OpenDB(connector{base})
+	db := sql.OpenDB(connector{base, path})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxLifetime(0)
@@ -86,6 +91,7 @@ func openDB(path string, conns int) (*sql.DB, error) {
 // statements. Its transactions do not end with a caller's context: the batch
 // belongs to many callers.
 type writer struct {
+	path  string
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
@@ -100,7 +106,7 @@ func newWriter(ctx context.Context, path string) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), db.Close())
 	}
-	return &writer{db: db, conn: conn, stmts: map[string]*sql.Stmt{}}, nil
+	return &writer{path: path, db: db, conn: conn, stmts: map[string]*sql.Stmt{}}, nil
 }
 
 // stmt returns the prepared statement of a query. The queries are constants
@@ -111,7 +117,7 @@ func (w *writer) stmt(query string) (*sql.Stmt, error) {
 	}
 	s, err := w.conn.PrepareContext(context.Background(), query)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a statement: %w", err)
+		return nil, fmt.Errorf("preparing a statement: %w", room.Explain(w.path, err))
 	}
 	w.stmts[query] = s
 	return s, nil
@@ -124,7 +130,7 @@ func (w *writer) exec(query string, args ...any) (int64, error) {
 	}
 	res, err := s.ExecContext(context.Background(), args...)
 	if err != nil {
-		return 0, err
+		return 0, room.Explain(w.path, err)
 	}
 	return res.RowsAffected()
 }
@@ -135,7 +141,7 @@ func (w *writer) row(query string, args []any, dest ...any) error {
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(context.Background(), args...).Scan(dest...)
+	return room.Explain(w.path, s.QueryRowContext(context.Background(), args...).Scan(dest...))
 }
 
 // tx runs f between BEGIN IMMEDIATE and COMMIT, or rolls back.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"lethe/domain"
+	"lethe/internal/room"
 )
 
 // The key store. A row of keys is one generation of a compartment; the newest
@@ -241,7 +242,7 @@ func create(w *writer, root cipher.AEAD, e *epochs, rand io.Reader) error {
 	defer s.wipe()
 	return w.tx(func() error {
 		if _, err := w.conn.ExecContext(context.Background(), schema); err != nil {
-			return fmt.Errorf("creating the key store: %w", err)
+			return fmt.Errorf("creating the key store: %w", room.Explain(w.path, err))
 		}
 		if err := putMeta(w, "version", []byte{storeVersion}); err != nil {
 			return err

@@ -5,11 +5,18 @@ import (
 
 	"lethe/domain"
 	"lethe/eventstore"
+	"lethe/internal/room"
 )
 
 func unavailable(err error) error {
 	if _, ok := domain.AsError(err); ok {
 		return err
+	}
+	if room.None(err) {
+		return &domain.Error{
+			Kind: domain.KindUnavailable, Code: "ledger.no_room",
+			Message: "a disk that the ledger writes to is full: make room there, then repeat the request with the same key", Err: err,
+		}
 	}
 	return &domain.Error{
 		Kind: domain.KindUnavailable, Code: "ledger.unavailable",
