@@ -157,11 +157,26 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 }
 
 // Within reports whether an order of everything, weighed like this, takes the
-// place of a smaller one: all that it would erase goes.
+// place of a smaller one: all that it would erase goes, or is bound by what
+// would bind that one as well.
 func (o *ErasureOrdered) Within(groups []Weighed) bool {
 	return !o.Everything && !slices.ContainsFunc(o.Groups, func(g Weighed) bool {
-		return g.goes() && !slices.ContainsFunc(groups, func(w Weighed) bool { return w.Group == g.Group && w.Outcome == Erase })
+		return g.goes() && !slices.ContainsFunc(groups, g.within)
 	})
+}
+
+// within reports whether what goes of a group is covered by another weighing
+// of it.
+func (w Weighed) within(larger Weighed) bool {
+	switch {
+	case w.Group != larger.Group:
+		return false
+	case larger.Rule == KeptByHold || larger.Rule == RestrictedByWish:
+		return !larger.goes()
+	case larger.Outcome == Trim && w.Outcome == Trim: // what is superseded goes with either
+		return !slices.ContainsFunc(w.Values, func(v ValueRef) bool { return !slices.Contains(larger.Values, v) })
+	}
+	return larger.Outcome == Erase
 }
 
 // follow limits what goes of evidence to what the first of the erasures had to

@@ -172,6 +172,34 @@ func TestWhatWasReplacedGoesThoughTheGroupStays(t *testing.T) {
 	require.Equal(t, subject.Keep, w.weigh(subject.Scope{Values: []subject.ValueRef{{Field: "name"}}}, "")["identity"].Outcome)
 }
 
+// Everything takes the place of a smaller order whose values go with it, or are
+// held as they would be held for that one; not of one that goes further.
+func TestEverythingTakesThePlaceOfWhatItCovers(t *testing.T) {
+	phone := func(slot uint16) subject.Scope {
+		return subject.Scope{Values: []subject.ValueRef{{Field: "phone", Slot: slot}}}
+	}
+	later := func(c *subject.OrderErasure) { c.Erasure, c.Grace = domain.ID{1}, 24*time.Hour }
+	unlawful := func(c *subject.OrderErasure) { c.Ground = subject.Unlawful }
+	person := func() *world { // the first number has been kept for more than three years, the other is needed
+		return newWorld(t).on(1).do(record("service", "phone", "111")).on(800).do(record("service", "phone", "222")).
+			on(1200).do(assertBasis("service", domain.Contract))
+	}
+	for name, held := range map[string][]subject.Command{
+		"trimmed by both": nil,
+		"held":            {hold("contact")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := person().do(order(phone(0), later)).do(held...).do(everything())
+			e, _ := w.s.Erasure(domain.ID{1})
+			require.Equal(t, subject.IsCancelled, e.State)
+			e, _ = w.s.Erasure(erasureID)
+			require.Equal(t, subject.IsOrdered, e.State)
+		})
+	}
+	w := person().do(order(phone(1), later, unlawful))
+	w.refuses("erasure.underway", everything())
+}
+
 // A documented override of an objection keeps what rests on the controller's
 // interests; taking the objection back does not bring the override back.
 func TestOverridingGroundsKeep(t *testing.T) {
