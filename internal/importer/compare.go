@@ -91,6 +91,14 @@ func (s *sitting) changed(ctx context.Context, v *value, was mark) error {
 		s.purposesOf(v, held)
 		return nil
 	}
+	erased, err := s.Ledger.Erased(ctx, held.Value)
+	if err != nil {
+		return err
+	}
+	if erased { // by an erasure that lost events ordered: it may be this very value
+		s.conflict(v, &was, ruleRemoved)
+		return nil
+	}
 	mine, err := s.mine(ctx, held)
 	if err != nil {
 		return err
@@ -137,18 +145,22 @@ func (s *sitting) appeared(ctx context.Context, v *value) error {
 			if err != nil {
 				return err
 			}
-			if mine && !s.wanted(ctx, held) {
+			erased, err := s.Ledger.Erased(ctx, held.Value)
+			if err != nil {
+				return err
+			}
+			if mine && !erased && !s.wanted(ctx, held) {
 				own = held
 			}
 		}
 	}
 	if own == nil && s.known.none() {
-		rule, err := s.overruled(ctx, v)
+		rule, was, err := s.overruled(ctx, v)
 		if err != nil {
 			return err
 		}
 		if rule != "" {
-			s.conflict(v, nil, rule)
+			s.conflict(v, was, rule)
 			return nil
 		}
 	}

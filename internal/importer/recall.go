@@ -21,7 +21,7 @@ type brought struct {
 }
 
 // broughtHere lists what imports from this system put into the record, in
-// the order in which they did.
+// the order in which they did. A new lifecycle begins anew.
 func (s *sitting) broughtHere() (list []brought) {
 	for _, rec := range s.state.Entries() {
 		b, items := brought{}, []subject.Item(nil)
@@ -30,6 +30,10 @@ func (s *sitting) broughtHere() (list []brought) {
 			items, b.from, b.row, b.purposes = e.Items, e.Source, e.Row, []domain.Name{e.Purpose}
 		case *subject.FieldsRectified:
 			items, b.from, b.row = e.Items, e.Source, e.Row
+		case *subject.LifecycleOpened:
+			list = slices.DeleteFunc(list, func(b brought) bool {
+				return slices.Contains(e.Groups, b.Group) || slices.Contains(e.Waits, b.Group)
+			})
 		}
 		if b.from.System != s.src.System() || b.from.Import.IsZero() {
 			continue
@@ -102,27 +106,59 @@ func (s *sitting) macOf(ctx context.Context, b *brought) (keyring.ValueMAC, erro
 // system brought this very value and somebody who is no import changed it or
 // took it out since: "" or the conflict's rule. A row that found its value in
 // the record brought none itself, so its own history says nothing.
-func (s *sitting) overruled(ctx context.Context, v *value) (domain.Name, error) {
+//
+// A value that was erased may be this very one, when nothing tells which row
+// had brought it: was is its place then.
+func (s *sitting) overruled(ctx context.Context, v *value) (rule domain.Name, was *mark, err error) {
 	for _, b := range s.broughtHere() {
 		if b.Field != v.field.ID {
 			continue
 		}
 		held := s.held(b.Field, b.Slot)
-		if held != nil && !held.Source.Import.IsZero() {
+		gone := held == nil
+		if !gone {
+			if gone, err = s.Ledger.Erased(ctx, held.Value); err != nil {
+				return "", nil, err
+			}
+		}
+		if !gone && !held.Source.Import.IsZero() {
 			continue
 		}
 		same, err := s.Ledger.Matches(ctx, b.Value, v.text)
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
-		if same && held == nil {
-			return ruleRemoved, nil
+		if !same {
+			if same, err = s.maybe(ctx, &b); err != nil {
+				return "", nil, err
+			}
+			was = &mark{field: b.Field, slot: b.Slot}
 		}
-		if same {
-			return ruleChanged, nil
+		switch {
+		case same && gone:
+			return ruleRemoved, was, nil
+		case same:
+			return ruleChanged, was, nil
 		}
 	}
-	return "", nil
+	return "", nil, nil
+}
+
+// maybe reports whether a value that was brought cannot be read any more since
+// it was erased, and may have been this row's: the row has a claim without a
+// memory, or it has none and claims of rows that nobody knows any more are lost.
+func (s *sitting) maybe(ctx context.Context, b *brought) (bool, error) {
+	erased, err := s.Ledger.Erased(ctx, b.Value)
+	if err != nil || !erased || s.x.task.claim != nil {
+		return erased, err
+	}
+	unknown := s.Keys.UnknownRowsOf(s.x.task.token)
+	claims, err := s.Keys.ImportClaims(ctx, []keyring.SourceKey{unknown})
+	if err != nil {
+		return false, domain.Internal("reading claims", err)
+	}
+	_, lost := claims[unknown]
+	return lost, nil
 }
 
 // saidNo tells, for a row whose claim is there but has no memory, whether an

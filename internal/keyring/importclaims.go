@@ -59,6 +59,16 @@ func (k *Keyring) SourceKeyOf(system, table domain.Name, primaryKey string) (key
 	return key
 }
 
+// UnknownRowsOf is the key of a claim that is no row's: there is one when the
+// claims were made anew and something of the person was erased together with
+// the keys of the rows that had brought it. Until then a row without a claim is
+// one that was never imported; from then on it may be one of these.
+func (k *Keyring) UnknownRowsOf(token domain.Token) (key SourceKey) {
+	m := hmacOf(&k.secrets.imports, lp(lp(nil, "unknown rows"), token))
+	copy(key[:], m[:])
+	return key
+}
+
 // ValueMACOf hashes a value of a source's row. The row's key is in it, so
 // that equal values of two people do not show.
 func (k *Keyring) ValueMACOf(of SourceKey, field domain.Name, value string) (m ValueMAC) {

@@ -305,7 +305,7 @@ func TestLostLookupIsReportedAndRebuilt(t *testing.T) {
 			require.NoError(t, k.Rebuild(t.Context(), func(yield func(Rebuilt, error) bool) {
 				_ = yield(Rebuilt{Lookup: &row}, nil) &&
 					yield(Rebuilt{Creation: &RebuiltCreation{domain.ID{4}, domain.Digest{5}, &domain.Digest{6}, tok}}, nil) &&
-					yield(Rebuilt{Source: &RebuiltSource{"dolibarr", "contacts", "17", tok}}, nil)
+					yield(Rebuilt{Source: &RebuiltSource{System: "dolibarr", Table: "contacts", PrimaryKey: "17", Token: tok}}, nil)
 			}))
 			_, lost = k.LookupLost()
 			require.False(t, lost)

@@ -202,10 +202,13 @@ func (k *Keyring) marksOf(ctx context.Context, cause domain.Name, p *person) ([]
 		rows = append(rows, r)
 	}
 	if p.marks&MarkSource != 0 && p.everything {
+		unknown := k.UnknownRowsOf(p.token)
 		err := eachOf(ctx, k.lookups.read.sources, string(p.token), func(scan func(...any) error) error {
 			var mac []byte
 			err := scan(&mac)
-			add(MarkedSource, mac, markErased)
+			if !bytes.Equal(mac, unknown[:]) {
+				add(MarkedSource, mac, markErased)
+			}
 			return err
 		})
 		if err != nil {

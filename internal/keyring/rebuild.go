@@ -27,11 +27,13 @@ type RebuiltCreation struct {
 }
 
 // RebuiltSource is a record's origin. Its claim comes back as reserved: the
-// next import loads the stream and decides again.
+// next import loads the stream and decides again. Unknown stands for all rows
+// of Token whose keys were erased: see UnknownRowsOf.
 type RebuiltSource struct {
 	System, Table domain.Name
 	PrimaryKey    string
 	Token         domain.Token
+	Unknown       bool
 }
 
 // RebuiltFile is an import of a file. File and Mapping are the keyed digests
@@ -104,7 +106,11 @@ func (k *Keyring) gather(b *rebuilding, item *Rebuilt) {
 		b.creations = append(b.creations, k.creationArgs(c.Principal, c.Command, c.Token, body)...)
 	}
 	if s := item.Source; s != nil {
-		b.sources = append(b.sources, Reservation{Key: k.SourceKeyOf(s.System, s.Table, s.PrimaryKey), Token: s.Token})
+		key := k.SourceKeyOf(s.System, s.Table, s.PrimaryKey)
+		if s.Unknown {
+			key = k.UnknownRowsOf(s.Token)
+		}
+		b.sources = append(b.sources, Reservation{Key: key, Token: s.Token})
 	}
 	if f := item.File; f != nil {
 		row := fileRow{mac: k.fileMACOf(f.System, f.File, f.Mapping, f.Catalogue, f.Marks), id: f.Import[:], done: f.Done}

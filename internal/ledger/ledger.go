@@ -142,6 +142,18 @@ func (l *Ledger) reveal(ctx context.Context, v personal.Value) (personal.Value, 
 	return l.codec.OpenValue(ctx, l.keys, v)
 }
 
+// Erased tells whether a sealed value was erased: its key was destroyed.
+func (l *Ledger) Erased(ctx context.Context, v personal.Value) (bool, error) {
+	if v.IsZero() {
+		return false, nil
+	}
+	opened, err := l.reveal(ctx, v)
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return opened.State() == personal.Erased, nil
+}
+
 // Matches tells whether a sealed value is this text, without giving it away.
 // What cannot be opened (erased, for one) matches nothing.
 func (l *Ledger) Matches(ctx context.Context, v personal.Value, text string) (bool, error) {

@@ -135,12 +135,19 @@ func (b *indexing) claims(
 			}
 		}
 		key, ok, err := b.text(row)
+		unknown := false
+		if err == nil && !ok {
+			unknown, err = b.l.Erased(b.ctx, row)
+		}
 		if err != nil {
 			yield(keyring.Rebuilt{}, err)
 			return
 		}
 		r := keyring.RebuiltSource{System: source.System, Table: source.Table, PrimaryKey: key, Token: token}
-		if ok && source.System != "" && !seen[r] {
+		if unknown {
+			r = keyring.RebuiltSource{Token: token, Unknown: true}
+		}
+		if (ok || unknown) && source.System != "" && !seen[r] {
 			seen[r] = true
 			yield(keyring.Rebuilt{Source: &r}, nil)
 		}

@@ -173,5 +173,22 @@ func pitfall23() []mutant {
 			one(suppress, `		asked[i].suppressed = marks[i].Erased`, `		asked[i].suppressed = false`),
 			importer, "TestPitfall23AnImportBringsNobodyBack/csv",
 		},
+		{
+			23, "what tells that rows were erased of which the claims are lost",
+			one("internal/ledger/rebuild.go", `		if unknown {
+`, `		if unknown = false; unknown {
+`),
+			importer, "TestPitfall23AnErasedValueStaysOutWhenTheClaimsAreLost",
+		},
+		{
+			23, "the question whether a value that was erased may be the row's",
+			one(recall, `			if same, err = s.maybe(ctx, &b); err != nil {`, `			if _, err = s.maybe(ctx, &b); err != nil {`),
+			importer, "TestPitfall23AnErasedValueStaysOutWhenTheClaimsAreLost",
+		},
+		{
+			23, "the refusal to correct what was erased and an older ledger still has",
+			one(importer+"/compare.go", `	if erased { //`, `	if erased = false; erased { //`),
+			importer, "TestPitfall23AnErasedValueOfAKnownRowStaysOut",
+		},
 	}
 }

@@ -42,6 +42,7 @@ const (
 	finish    = erasure + "/finish.go"
 	process   = erasure + "/erasure.go"
 	suppress  = importer + "/suppress.go"
+	recall    = importer + "/recall.go"
 	encode    = codec + "/codec.go"
 	history   = views + "/history/erased.go"
 	customers = views + "/customers/erased.go"
