@@ -102,7 +102,9 @@ func (s lookupSink) Confirm(ctx context.Context, upTo eventstore.Position, of []
 	return []subject.SinkConfirmed{{Sink: "lookup", Guarantee: subject.Destroyed, Position: uint64(upTo), At: s.Ledger.Now()}}, nil
 }
 
-// requeue orders the erasure of what a hold or a restriction had kept, when it ends.
+// requeue orders the erasure of what a hold or a restriction had kept, when it
+// ends: it is lifted, or the link goes by which it bound a record. What had
+// ended before the erasure itself did is seen at that erasure's end.
 func (a *App) requeue(ctx context.Context, rec domain.Recorded) error {
 	token, err := domain.ParseToken(tokenOf(rec.Stream))
 	if err != nil {

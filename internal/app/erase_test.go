@@ -91,6 +91,39 @@ func TestPitfall19AReleaseOrdersWhatWasKept(t *testing.T) {
 	eventually(t, 20*time.Second, func() bool { return erased("identity") })
 }
 
+// Who is not the person any more whose record a hold is on does not wait for it.
+func TestUnlinkingOrdersWhatAHoldOfTheOtherRecordKept(t *testing.T) {
+	s := newSite(t)
+	_, err := s.app.Ledger.Declare(t.Context(), ledger.Request{Principal: app.Local}, catalogue.DeclarePurpose{PurposeDeclared: catalogue.PurposeDeclared{
+		ID: "claims", Controllers: []domain.Name{"acme"}, Basis: domain.LegalObligation, Fields: []domain.Name{"name"}, Keeps: true,
+		Retention: "P3Y", RetentionStart: catalogue.FromCollection, DPV: "dpv:LegalCompliance",
+	}})
+	require.NoError(t, err)
+	held, goes := s.person(1), s.person(2)
+	officer := func(token domain.Token, c subject.Command) {
+		_, err := s.app.Ledger.On(t.Context(), ledger.Request{Principal: app.Local}, token, subject.Env{Officer: true}, c)
+		require.NoError(t, err)
+	}
+	erased := func(token domain.Token) bool {
+		groups, err := s.app.Keys.Fenced(context.Background(), token.Stream())
+		require.NoError(t, err)
+		return groups["identity"]
+	}
+	officer(held, subject.ProposeLink{Other: goes, Ground: subject.ByOfficer})
+	officer(held, subject.AcceptLink{Other: goes})
+	eventually(t, 20*time.Second, func() bool {
+		linked, err := s.app.Door.Linked(context.Background(), goes)
+		return err == nil && len(linked) == 1
+	})
+	officer(held, subject.PlaceHold{Hold: domain.ID{9}, Group: "identity", Purpose: "claims", Review: time.Now().AddDate(1, 0, 0), Authority: personal.Of("court")})
+	s.order(goes, held)
+	s.await(goes)
+	require.False(t, erased(goes), "held by the other record")
+	officer(held, subject.UndoLink{Other: goes})
+	eventually(t, 20*time.Second, func() bool { return erased(goes) })
+	require.False(t, erased(held))
+}
+
 // Thousands are erased while others are written to and read: nothing of the
 // ones opens afterwards, everything of the others does, and the ledger is
 // clean; views rebuilt afterwards are the same.

@@ -26,7 +26,7 @@ func (a *App) follow(ctx context.Context) error {
 	for _, f := range []*react.Follower{
 		{Name: "links", Wants: ofType("LinkAccepted", "LinkUndone"), Handle: a.mirrorLink},
 		{Name: "lookup", Wants: superseding, Handle: a.pruneLookup},
-		{Name: "releases", Wants: ofType("HoldReleased", "RestrictionLifted"), Handle: a.requeue},
+		{Name: "releases", Wants: ofType("HoldReleased", "RestrictionLifted", "LinkUndone", "ErasureCompleted", "ErasureStopped"), Handle: a.requeue},
 		{Name: "lifecycles", Wants: ofType("LifecycleOpened"), Handle: a.reopen},
 		{Name: "holds", Wants: ofType("GroupHoldReleased"), Handle: a.releaseCopies},
 	} {

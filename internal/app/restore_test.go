@@ -106,10 +106,21 @@ func (s *site) person(n int) domain.Token {
 func (s *site) erase(people ...domain.Token) {
 	s.t.Helper()
 	for _, token := range people {
-		_, err := s.app.Ledger.OrderErasure(s.t.Context(), ledger.Request{Principal: app.Local}, token,
-			subject.OrderErasure{Erasure: erasureOf(token), Scope: subject.Scope{Everything: true}})
-		require.NoError(s.t, err)
+		s.order(token)
 	}
+	s.await(people...)
+}
+
+func (s *site) order(token domain.Token, linked ...domain.Token) {
+	s.t.Helper()
+	_, err := s.app.Ledger.OrderErasure(s.t.Context(), ledger.Request{Principal: app.Local}, token,
+		subject.OrderErasure{Erasure: erasureOf(token), Scope: subject.Scope{Everything: true}, Linked: linked})
+	require.NoError(s.t, err)
+}
+
+// await waits until the people's erasures are completed.
+func (s *site) await(people ...domain.Token) {
+	s.t.Helper()
 	s.app.Erasures.Wake()
 	eventually(s.t, time.Minute, func() bool {
 		for _, token := range people {

@@ -204,9 +204,26 @@ func (w *world) order(token domain.Token, c subject.OrderErasure) Item {
 	if c.Erasure.IsZero() {
 		c.Erasure = domain.ID{0xe, w.n}
 	}
+	for _, other := range c.Linked {
+		w.link(token, other)
+	}
 	_, err := w.Ledger.OrderErasure(ctx, w.req(), token, c)
 	require.NoError(w.t, err)
 	return Item{Token: token, Erasure: c.Erasure}
+}
+
+// link makes two records one person's.
+func (w *world) link(a, b domain.Token) {
+	w.t.Helper()
+	w.do(a, subject.AcceptLink{Other: b, Mirror: true})
+	w.do(b, subject.AcceptLink{Other: a, Mirror: true})
+}
+
+// unlink says that they are not.
+func (w *world) unlink(a, b domain.Token) {
+	w.t.Helper()
+	w.do(a, subject.UndoLink{Other: b})
+	w.do(b, subject.UndoLink{Other: a, Mirror: true})
 }
 
 // settleAll makes rounds until nothing is left to do.

@@ -66,12 +66,35 @@ func TestWhatWaitedIsBoundByAHoldOnAnotherRecord(t *testing.T) {
 	require.True(t, w.read(b)["email=ada@work.example"])
 }
 
+// A hold on another record does not bind when an officer has said since that it
+// is another person's.
+func TestAHoldDoesNotBindWhenTheLinkIsGone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.register("ada@example.org"), w.register("ada@work.example")
+	w.hold(a, domain.ID{9}, "contact")
+	it := w.order(b, subject.OrderErasure{Scope: all, Linked: []domain.Token{a}})
+	w.settleAll()
+	require.Equal(t, subject.IsCompleted, w.erasure(it).State)
+	require.True(t, w.read(b)["email=ada@work.example"], "held")
+	w.unlink(a, b)
+	ordered, err := w.Requeue(ctx, b)
+	require.NoError(t, err)
+	require.True(t, ordered, "nothing holds it")
+	ordered, err = w.Requeue(ctx, a)
+	require.NoError(t, err)
+	require.False(t, ordered, "its own hold stands")
+	w.settleAll()
+	require.True(t, w.read(b)["email=<erased>"])
+	require.True(t, w.read(a)["email=ada@example.org"])
+}
+
 // Everything takes the place of what was ordered before and has not started,
 // on the record and on those that go along; what is smaller waits for nobody.
 func TestOrdersOfLinkedRecords(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.register("ada@example.org"), w.register("ada@work.example")
 	contact := subject.Scope{Groups: []domain.Name{"contact"}}
+	w.link(a, b)
 	order := func(token, other domain.Token, n byte, scope subject.Scope, grace time.Duration) error {
 		_, along, err := w.Order(ctx, w.req(), token, subject.OrderErasure{
 			Erasure: domain.ID{0xf, n}, Scope: scope, Grace: grace, Linked: []domain.Token{other}, Ground: subject.Unlawful,

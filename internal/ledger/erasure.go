@@ -141,34 +141,6 @@ func (l *Ledger) weighing(ctx context.Context, token domain.Token, id domain.ID)
 	return s, env, err
 }
 
-// Together are the other records of the person, whose holds bind this one:
-// those that were linked when the erasure was ordered, or the one that it
-// follows; for a record that goes along these are that of the order and all
-// others that go along with it.
-func (l *Ledger) Together(ctx context.Context, token domain.Token, o *subject.ErasureOrdered) ([]domain.Token, error) {
-	of, id := o.Of, o.Erasure
-	switch {
-	case of != "":
-	case len(o.Linked) == 0 && !o.Follows.IsZero():
-		of, id = token, o.Follows
-	default:
-		return o.Linked, nil
-	}
-	s, err := l.Subject(ctx, of)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	e, ok := s.Erasure(id)
-	switch {
-	case !ok || e.Ordered == nil:
-		return []domain.Token{of}, nil
-	case of == token:
-		return l.Together(ctx, token, e.Ordered)
-	}
-	with := append([]domain.Token{of}, e.Ordered.Linked...)
-	return slices.DeleteFunc(with, func(t domain.Token) bool { return t == token }), nil
-}
-
 // StartErasure weighs an erasure again and begins it. Holds for groups of
 // people that bind the person are copied to the record before, and in this
 // process none is placed meanwhile. Groups that are trimmed get their new key
