@@ -30,10 +30,11 @@ type Env struct {
 	// about to be: nothing is written there.
 	Fenced map[domain.Name]bool
 
-	// What erasures are weighed with: holds from outside the record, how long
+	// What erasures are weighed with: holds and restrictions from outside the record, how long
 	// evidence of consent is kept ("" = not at all), and, for starting one, the
 	// keys that the record has.
 	Outside           []OutsideHold
+	Restricted        bool // by another record the person asked that the data be kept
 	EvidenceRetention domain.Duration
 	Keys              []LiveKey
 }

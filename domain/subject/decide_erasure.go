@@ -114,7 +114,7 @@ func WeighAgain(s *State, env Env, id domain.ID) []Weighed {
 func (d *decision) scale(scope Scope, ground ErasureGround) *scale {
 	return &scale{
 		State: d.State, cat: d.Catalogue, at: d.Now, scope: scope, ground: ground,
-		outside: d.Outside, evidence: d.EvidenceRetention,
+		outside: d.Outside, restricted: d.Restricted, evidence: d.EvidenceRetention,
 	}
 }
 

@@ -187,11 +187,9 @@ func (d *decision) removeField(c RemoveField) ([]domain.Event, error) {
 	if err := validText("reason", c.Reason); err != nil {
 		return nil, err
 	}
-	for _, r := range d.restrictions(window{}) {
-		if r.Ground == UnlawfulButKeep || r.Ground == NeededForClaims {
-			return nil, domain.Conflict("restriction.forbids", string(c.Field),
-				"the person asked that the data be kept: deletion is refused until the restriction is lifted").Citing("GDPR 18(1)(b), (c)")
-		}
+	if d.AsksToKeep() {
+		return nil, domain.Conflict("restriction.forbids", string(c.Field),
+			"the person asked that the data be kept: deletion is refused until the restriction is lifted").Citing("GDPR 18(1)(b), (c)")
 	}
 	for _, f := range d.fields(window{}) {
 		if f.Field != c.Field || !slices.Contains(f.Purposes, c.Purpose) {

@@ -111,6 +111,11 @@ func TestWeighing(t *testing.T) {
 			given(record("service", "name", "Jo"), hold("identity")), identity, subject.Unlawful, nil,
 			subject.Weighed{Group: "identity", Outcome: subject.Keep, Rule: subject.KeptByHold, Purpose: "claims", Hold: domain.ID{7}},
 		},
+		"a restriction of a linked record": {
+			given(record("service", "name", "Jo")), identity, subject.Unlawful,
+			func(e *subject.Env) { e.Restricted = true },
+			subject.Weighed{Group: "identity", Outcome: subject.Refuse, Rule: subject.RestrictedByWish},
+		},
 		"a hold of a linked record": {
 			given(record("service", "name", "Jo")), identity, "",
 			func(e *subject.Env) {

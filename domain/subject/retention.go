@@ -122,7 +122,7 @@ func (s *scale) served() bool {
 // busy reports whether anything about the person stands that the record is
 // needed for: a consent, a contract, a hold, a restriction.
 func (s *scale) busy() bool {
-	return s.consents() || len(s.outside)+len(s.holds(window{}))+len(s.restrictions(window{})) > 0 ||
+	return s.consents() || s.restricted || len(s.outside)+len(s.holds(window{}))+len(s.restrictions(window{})) > 0 ||
 		slices.ContainsFunc(s.bases(window{effective: s.at}), func(b Basis) bool { return b.Basis == domain.Contract })
 }
 

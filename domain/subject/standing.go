@@ -153,6 +153,14 @@ func (s *State) restrictions(w window) []Restriction {
 	return list
 }
 
+// AsksToKeep reports whether the person asked that the data be kept (GDPR
+// 18(1)(b), (c)). It binds all records of the person.
+func (s *State) AsksToKeep() bool {
+	return slices.ContainsFunc(s.restrictions(window{}), func(r Restriction) bool {
+		return r.Ground == UnlawfulButKeep || r.Ground == NeededForClaims
+	})
+}
+
 // holds lists those in force, by when they were placed.
 func (s *State) holds(w window) []Hold {
 	var list []Hold

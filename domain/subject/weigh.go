@@ -33,11 +33,14 @@ type OutsideHold struct {
 // scale weighs one erasure of one record (GDPR 17, 18, 21).
 type scale struct {
 	*State
-	cat      *catalogue.State
-	at       time.Time
-	scope    Scope
-	ground   ErasureGround
-	outside  []OutsideHold
+	cat     *catalogue.State
+	at      time.Time
+	scope   Scope
+	ground  ErasureGround
+	outside []OutsideHold
+	// restricted: by another record the person asked that the data be kept.
+	restricted bool
+
 	evidence domain.Duration // limitation of claims about consent
 	fields   []Field
 	anew     bool   // also what this erasure has closed
@@ -107,10 +110,8 @@ func (s *scale) group(g domain.Name) Weighed {
 	for _, h := range s.holdsOn(g) {
 		return Weighed{Group: g, Outcome: Keep, Rule: KeptByHold, Purpose: h.Purpose, Hold: h.Hold}
 	}
-	for _, r := range s.restrictions(window{}) {
-		if r.Ground == UnlawfulButKeep || r.Ground == NeededForClaims {
-			return Weighed{Group: g, Outcome: Refuse, Rule: RestrictedByWish}
-		}
+	if s.restricted || s.AsksToKeep() {
+		return Weighed{Group: g, Outcome: Refuse, Rule: RestrictedByWish}
 	}
 	switch {
 	case g == domain.EvidenceGroup:

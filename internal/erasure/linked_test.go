@@ -88,6 +88,37 @@ func TestAHoldDoesNotBindWhenTheLinkIsGone(t *testing.T) {
 	require.True(t, w.read(a)["email=ada@example.org"])
 }
 
+// Who asked by one record that the data be kept asked it of all.
+func TestPitfall19AWishToKeepBindsAllRecords(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.register("ada@example.org"), w.register("ada@work.example"), w.register("ada@home.example")
+	w.do(b, subject.PlaceRestriction{Ground: subject.NeededForClaims})
+	w.link(a, b)
+	w.link(b, c)
+	it := w.order(a, subject.OrderErasure{Scope: all, Linked: []domain.Token{b, c}})
+	w.settleAll()
+	for token, email := range map[domain.Token]string{a: "ada@example.org", b: "ada@work.example", c: "ada@home.example"} {
+		require.Equal(t, subject.IsStopped, w.erasure(Item{Token: token, Erasure: it.Erasure}).State)
+		require.True(t, w.read(token)["email="+email], "kept as was asked")
+	}
+	value := subject.OrderErasure{Erasure: domain.ID{6}, Scope: subject.Scope{Values: []subject.ValueRef{{Field: "email"}}}, Linked: []domain.Token{b, c}}
+	_, err := w.Ledger.OrderErasure(ctx, w.req(), a, value)
+	var refused *domain.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "erasure.no_ground", refused.Code)
+
+	w.do(b, subject.LiftRestriction{Ground: subject.NeededForClaims, Informed: time.Now()})
+	for _, token := range w.people {
+		ordered, err := w.Requeue(ctx, token)
+		require.NoError(t, err)
+		require.True(t, ordered)
+	}
+	w.settleAll()
+	for _, token := range w.people {
+		require.True(t, w.read(token)["email=<erased>"])
+	}
+}
+
 // Everything takes the place of what was ordered before and has not started,
 // on the record and on those that go along; what is smaller waits for nobody.
 func TestOrdersOfLinkedRecords(t *testing.T) {

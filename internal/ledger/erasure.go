@@ -25,6 +25,7 @@ func (l *Ledger) erasureEnv(ctx context.Context, token domain.Token, linked []do
 		if err != nil {
 			return env, unavailable(err)
 		}
+		env.Restricted = env.Restricted || s.AsksToKeep()
 		for _, h := range s.At(time.Time{}, time.Time{}).Holds {
 			env.Outside = append(env.Outside, subject.OutsideHold{Hold: h.Hold, Group: h.Group, Purpose: h.Purpose, Review: h.Review})
 		}
@@ -33,7 +34,7 @@ func (l *Ledger) erasureEnv(ctx context.Context, token domain.Token, linked []do
 }
 
 // WeighErasure says what an erasure would do now; nothing is changed. linked
-// are the other records of the person: their holds bind this one.
+// are the other records of the person: their holds and restrictions bind this one.
 func (l *Ledger) WeighErasure(
 	ctx context.Context, token domain.Token, scope subject.Scope, ground subject.ErasureGround, linked []domain.Token,
 ) ([]subject.Weighed, error) {

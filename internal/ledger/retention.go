@@ -18,7 +18,7 @@ func (l *Ledger) Fold(ctx context.Context, token domain.Token) (s *subject.State
 }
 
 // Overdue lists what of a record is to go by retention now, and what would but
-// is held. linked are the other records of the person: their holds bind.
+// is held. linked are the other records of the person: their holds and restrictions bind.
 func (l *Ledger) Overdue(ctx context.Context, s *subject.State, linked []domain.Token) ([]subject.Expired, error) {
 	if s == nil {
 		return nil, nil

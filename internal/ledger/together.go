@@ -9,7 +9,7 @@ import (
 	"lethe/domain/subject"
 )
 
-// Together are the other records of the person, whose holds bind this one:
+// Together are the other records of the person, whose holds and restrictions bind this one:
 // those that were linked when the erasure was ordered, or the one that it
 // follows; for a record that goes along these are that of the order and all
 // others that go along with it. One whose link was undone since is not among

@@ -172,13 +172,24 @@ func pitfall19() []mutant {
 			erasure, "TestPitfall19AHoldForManyPeopleIsHonouredAndReleased",
 		},
 		{
+			19, "the person's wish by a linked record that the data be kept, when an erasure is weighed",
+			one(ledgers, `		env.Restricted = env.Restricted || s.AsksToKeep()
+`, ``),
+			erasure, "TestPitfall19AWishToKeepBindsAllRecords",
+		},
+		{
+			19, "the end of a hold's say over another record with the link between them",
+			one("internal/ledger/together.go", `return !slices.Contains(linked, t)`, `return false && !slices.Contains(linked, t)`),
+			erasure, "TestAHoldDoesNotBindWhenTheLinkIsGone",
+		},
+		{
 			19, "the order of what a hold had kept, when it is released",
 			one(start, `	for _, w := range s.Waiting() {`, `	for _, w := range s.Waiting()[:0] {`),
 			erasure, "TestPitfall19AHoldIsHonouredAndReleased",
 		},
 		{
 			19, "the follower that orders it as soon as a hold is released",
-			one(app+"/follow.go", `		{Name: "releases", Wants: ofType("HoldReleased", "RestrictionLifted"), Handle: a.requeue},
+			one(app+"/follow.go", `		{Name: "releases", Wants: ofType("HoldReleased", "RestrictionLifted", "LinkUndone", "ErasureCompleted", "ErasureStopped"), Handle: a.requeue},
 `, ``),
 			app, "TestPitfall19AReleaseOrdersWhatWasKept",
 		},
