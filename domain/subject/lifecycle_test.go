@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"lethe/domain"
+	"lethe/domain/access"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 )
@@ -251,4 +252,26 @@ func TestAnErasedRecordTakesNothingNew(t *testing.T) {
 	refused()
 	w.do(endContract("service")).refuses("group.erased", record("service", "phone", "333"))
 	w.do(subject.OpenLifecycle{}, record("service", "phone", "333"), give("newsletter"), record("analytics", "name", "Joe"))
+}
+
+// What is refused for a field that only an earlier lifecycle has, or that a
+// linked record closed, names the field, the record, and what is given.
+func TestARefusalNamesWhatIsShut(t *testing.T) {
+	w := newWorld(t).on(1).do(record("service", "name", "Old", "email", "old@b.de"), hold("identity")).erased(1)
+	w.do(subject.OpenLifecycle{}, contract("service")).on(2).do(record("service", "email", "new@b.de"))
+	a := w.ask(subject.Question{Purpose: "service", Operation: "use", Fields: []domain.Name{"email", "name"}})
+	require.False(t, a.Allowed)
+	require.Equal(t, access.RuleKept, a.Reason)
+	require.Equal(t, []domain.Name{"name"}, a.Closed)
+	require.Equal(t, "name: kept for another purpose alone; other fields are given when they are named (--fields, fields=): email", a.Message)
+	snap := w.s.At(w.now, w.now)
+	for _, f := range snap.Fields {
+		require.Equal(t, f.Earlier == 0, snap.Finds(w.cat, &f, "service"), "by %s", f.Field)
+		require.True(t, snap.Finds(w.cat, &f, "claims"))
+	}
+
+	other := newWorld(t).on(1).do(record("service", "email", "x@b.de")).erased(1)
+	a = w.ask(subject.Question{Purpose: "service", Operation: "use", Fields: []domain.Name{"email"}}, subject.Record{State: other.s, Linked: true})
+	require.Equal(t, access.RuleErased, a.Reason)
+	require.Contains(t, a.Message, "email: erased, or about to be; the linked record "+string(other.s.Token())+" is closed and binds this one")
 }

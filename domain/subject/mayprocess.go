@@ -56,6 +56,7 @@ type verdict struct {
 	reason  access.Reason
 	message string
 	rests   []Ref
+	linked  domain.Token // the linked record that denies; "": not one
 }
 
 func no(row Rule, reason access.Reason, message string, rests ...Ref) *verdict {
@@ -83,7 +84,8 @@ func (j *judge) overall() Answer {
 		asked = slices.Concat(j.p.Fields, j.p.Optional)
 	}
 	var granted, denied, left *verdict
-	var fields, withheld, closed []domain.Name
+	var fields, withheld []domain.Name
+	var shut shutFields
 	if len(asked) == 0 {
 		granted = j.person()
 	}
@@ -96,9 +98,7 @@ func (j *judge) overall() Answer {
 			left, withheld = earliest(left, v), append(withheld, f)
 		default:
 			denied = earliest(denied, v)
-			if v.reason == access.RuleErased {
-				closed = append(closed, f)
-			}
+			shut.note(j, f, v)
 		}
 	}
 	if denied == nil && len(fields) == 0 && left != nil {
@@ -117,19 +117,8 @@ func (j *judge) overall() Answer {
 	}
 	a := denied.answer()
 	a.Version, a.Basis, a.Withheld = j.p.Version, j.p.Basis, slices.Clone(asked)
-	if a.Reason == access.RuleErased && len(closed) < len(asked) {
-		a.Closed = closed
-		a.Message = namesOf(closed) + ": erased, or about to be. Other fields are given when they are named (--fields, fields=)"
-	}
+	shut.tell(&a, asked, fields)
 	return a
-}
-
-func namesOf(fields []domain.Name) string {
-	var list []string
-	for _, f := range fields {
-		list = append(list, string(f))
-	}
-	return strings.Join(list, ", ")
 }
 
 func earliest(a, b *verdict) *verdict {
@@ -156,7 +145,11 @@ func (j *judge) field(id domain.Name) *verdict {
 	}
 	for i, r := range j.people {
 		if (i == 0 || r.Linked) && (r.Fenced[f.Group] || r.State.closed(j.w)[f.Group]) {
-			return no(RuleUnknown, access.RuleErased, "this data has been erased or is about to be")
+			v := no(RuleUnknown, access.RuleErased, "this data has been erased or is about to be")
+			if i > 0 {
+				v.linked = r.State.Token()
+			}
+			return v
 		}
 	}
 	if v := j.kept(f); v != nil {
@@ -231,7 +224,14 @@ func Anew(held []Field, id domain.Name) bool {
 // may have its field: what is of an earlier lifecycle, beside a newer value,
 // only for what keeps it.
 func (s *Snapshot) Opens(cat *catalogue.State, f *Field, purpose domain.Name) bool {
-	if f.Earlier == 0 || !Anew(s.Fields, f.Field) {
+	return !Anew(s.Fields, f.Field) || s.Finds(cat, f, purpose)
+}
+
+// Finds reports whether a person may be found for a purpose by one of the
+// record's values: by what had to stay of an earlier lifecycle only for what
+// keeps it.
+func (s *Snapshot) Finds(cat *catalogue.State, f *Field, purpose domain.Name) bool {
+	if f.Earlier == 0 {
 		return true
 	}
 	p, ok := cat.Purpose(purpose, 0)

@@ -69,6 +69,6 @@ type Answer struct {
 	Basis    domain.Basis
 	Fields   []domain.Name
 	Withheld []domain.Name
-	Closed   []domain.Name // of a no: needed fields of groups that were erased or are about to be, when others are not
+	Closed   []domain.Name // of a no: needed fields that were erased or are about to be, or of which an earlier lifecycle left what it had to, when others are not
 	RestsOn  []Ref
 }

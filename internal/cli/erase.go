@@ -277,7 +277,7 @@ type eraseReopenCmd struct {
 
 // Help is shown by --help.
 func (eraseReopenCmd) Help() string {
-	return `An officer opens a new lifecycle: what is recorded from now on gets keys of its own. What was erased stays erased, and an objection to marketing stays until the person consents anew.
+	return `An officer opens a new lifecycle: what is recorded from now on gets keys of its own. What was erased stays erased, and an objection to marketing stays until the person consents anew. A linked record that was erased too is reopened by a command of its own: until then, what is closed there cannot be used here either.
 
 Example:
 

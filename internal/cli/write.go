@@ -57,6 +57,9 @@ func writeOutcome(p *page, out httpapi.Outcome) error {
 	if len(out.Suppressed) > 0 {
 		p.row("  to review", "somebody with this "+words(out.Suppressed)+" was erased; marketing is off if that person had objected to it")
 	}
+	for _, other := range out.LinkedClosed {
+		p.row("  closed still", "the linked record "+string(other)+" was erased too, and what is closed there cannot be used here: `lethe erase reopen "+string(other)+"`")
+	}
 	return nil
 }
 

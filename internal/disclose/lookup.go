@@ -17,7 +17,8 @@ import (
 // nobody is.
 func (d *Door) Lookup(ctx context.Context, ask Ask, kind catalogue.LookupKind, value personal.Value) (Answer, error) {
 	ask.Door, ask.Tokens = access.Lookup, nil
-	if _, err := d.admit(ctx, ask); err != nil {
+	cat, err := d.admit(ctx, ask)
+	if err != nil {
 		return Answer{}, err
 	}
 	text, ok := value.Reveal()
@@ -36,7 +37,7 @@ func (d *Door) Lookup(ctx context.Context, ask Ask, kind catalogue.LookupKind, v
 		if seen[h.Token] {
 			continue
 		}
-		matches, err := d.matches(ctx, h, kind, text)
+		matches, err := d.matches(ctx, cat, ask.Purpose, h, kind, text)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -52,15 +53,17 @@ func (d *Door) Lookup(ctx context.Context, ask Ask, kind catalogue.LookupKind, v
 
 // matches checks a hit against the record itself: its event must be the
 // field's current one and the value the one asked for, since a row may be
-// left from a write that never came or came with another value.
-func (d *Door) matches(ctx context.Context, h keyring.Hit, kind catalogue.LookupKind, text string) (bool, error) {
+// left from a write that never came or came with another value. What had to
+// stay of an earlier lifecycle finds nobody but for what keeps it.
+func (d *Door) matches(ctx context.Context, cat *catalogue.State, purpose domain.Name, h keyring.Hit, kind catalogue.LookupKind, text string) (bool, error) {
 	state, err := d.ledger.Subject(ctx, h.Token)
 	if err != nil || state == nil {
 		return false, err
 	}
 	now := d.ledger.Now()
-	for _, held := range state.At(now, now).Fields {
-		if held.Field != h.Field || held.EventID != h.EventID {
+	snap := state.At(now, now)
+	for _, held := range snap.Fields {
+		if held.Field != h.Field || held.EventID != h.EventID || !snap.Finds(cat, &held, purpose) {
 			continue
 		}
 		v, err := d.reveal(ctx, held.Value)

@@ -20,6 +20,8 @@ type Outcome struct {
 	Repeated bool                `json:"repeated,omitzero" doc:"The key was used before: this is the first outcome"`
 	// Of registering only.
 	Suppressed []domain.Name `json:"suppressed,omitzero" enum:"email,phone" doc:"Somebody with this address or number was erased: an officer is to look. Marketing is off when that person had objected to it"`
+	// Of opening a lifecycle only.
+	LinkedClosed []domain.Token `json:"linked_closed,omitzero" doc:"Linked records of the same person that were erased too: what is closed there cannot be used here either, until they are reopened as well"`
 }
 
 type written struct {

@@ -140,12 +140,39 @@ func (s *API) erasureRoutes() {
 	handle(s, route{
 		method: http.MethodPost, path: "/subjects/{token}/lifecycle", tag: tagRights, summary: "Open lifecycle",
 		action: auth.DecideRights, keyed: true, matched: true, bodyOptional: true,
-		about: "Lets a person who was erased be recorded anew, under new keys. What was erased stays erased. An objection to marketing stays until the person consents anew.",
-	}, func(ctx context.Context, c *call, in *withBody[CancelBody]) (*written, error) {
-		b := in.Body.Value
-		out, err := s.Ledger.OpenLifecycle(ctx, c.request(""), in.Token, subject.OpenLifecycle{By: b.By, Reason: sealed(b.Reason)})
-		return wrote(in.Token, out, err)
-	})
+		about: "Lets a person who was erased be recorded anew, under new keys. What was erased stays erased. An objection to marketing stays until the person consents anew. The answer names linked records that are closed still.",
+	}, s.openLifecycle)
+}
+
+func (s *API) openLifecycle(ctx context.Context, c *call, in *withBody[CancelBody]) (*written, error) {
+	b := in.Body.Value
+	out, err := s.Ledger.OpenLifecycle(ctx, c.request(""), in.Token, subject.OpenLifecycle{By: b.By, Reason: sealed(b.Reason)})
+	if err != nil {
+		return nil, err
+	}
+	w, err := wrote(in.Token, out, nil)
+	if err == nil {
+		w.Body.LinkedClosed, err = s.linkedClosed(ctx, in.Token)
+	}
+	return w, err
+}
+
+// linkedClosed are the linked records of which something is closed.
+func (s *API) linkedClosed(ctx context.Context, token domain.Token) (closed []domain.Token, err error) {
+	linked, err := s.Door.Linked(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range linked {
+		state, err := s.Ledger.Subject(ctx, other)
+		if err != nil {
+			return nil, err
+		}
+		if len(state.Closed(time.Time{})) > 0 {
+			closed = append(closed, other)
+		}
+	}
+	return closed, nil
 }
 
 func (s *API) erase(ctx context.Context, c *call, in *withBody[ErasureBody]) (*erasureAnswer, error) {
