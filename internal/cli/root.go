@@ -34,13 +34,18 @@ func (c *keysRewrapCmd) Run(ctx context.Context, s *shell) error {
 	if err != nil {
 		return err
 	}
-	if err := a.ChangeRootKey(ctx, c.To, c.Passphrase); err != nil {
+	same, err := a.ChangeRootKey(ctx, c.To, c.Passphrase)
+	if err != nil {
 		return err
 	}
 	p := &page{}
 	with := "--root-key " + c.To
 	if c.Passphrase != "" {
 		with += " --root-passphrase-file " + c.Passphrase
+	}
+	if same {
+		p.line("This is the same root key as before, and what is under it was wrapped anew by it, by its newest version where a service has several. Keep it, and name it with %s.", with)
+		return p.writeTo(s.process.Stdout)
 	}
 	p.line("The key store is under the new root key. Name it with %s from now on.", with)
 	p.line("The old one opens nothing any more. Remove it when a start with the new one has succeeded, and older backups of the keys are gone.")

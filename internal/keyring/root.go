@@ -102,8 +102,9 @@ func (k *Keyring) loadKEK(ctx context.Context, root rootkey.Provider, form *epoc
 // RewrapRoot brings the key store under another root key, which it opens, or
 // makes when it is a file that is missing. Nothing below it changes, and the
 // old root key opens only copies of the epoch keys that were made before. From
-// the next start on the new one is the one to name.
-func (k *Keyring) RewrapRoot(ctx context.Context, name, passphraseFile string) (err error) {
+// the next start on the new one is the one to name. same: it is the same key as
+// before, perhaps under another name, so that what had opened it opens it still.
+func (k *Keyring) RewrapRoot(ctx context.Context, name, passphraseFile string) (same bool, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("changing the root key: %w", err)
@@ -111,35 +112,38 @@ func (k *Keyring) RewrapRoot(ctx context.Context, name, passphraseFile string) (
 	}()
 	old, err := k.openRoot(ctx, true)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer old.Close() //nolint:errcheck // nothing was written
 	o := k.opts.rootOptions(true)
 	o.Create, o.PassphraseFile = true, passphraseFile
 	next, err := rootkey.Open(ctx, name, o)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer next.Close() //nolint:errcheck // nothing was written
 	key, err := unwrapKEK(ctx, old, k.storeID, k.epochs.Load().root)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer clear(key[:])
 	w, err := wrapKEK(ctx, next, k.storeID, &key)
 	if err != nil {
-		return err
+		return false, err
 	}
 	again, err := unwrapKEK(ctx, next, k.storeID, w) // before the old one is given up
 	if err != nil {
-		return err
+		return false, err
 	}
 	clear(again[:])
+	again, err = unwrapKEK(ctx, old, k.storeID, w) // one key may have several names
+	clear(again[:])
+	same = err == nil
 	if err := k.changeRoot(ctx, w); err != nil {
-		return err
+		return false, err
 	}
 	k.opts.RootKeyFile, k.opts.RootPassphraseFile = name, passphraseFile
-	return nil
+	return same, nil
 }
 
 // changeRoot notes the new wrapping at every place.

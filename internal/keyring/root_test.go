@@ -182,12 +182,17 @@ func TestTheRootKeyIsChanged(t *testing.T) {
 	require.NoError(t, os.WriteFile(phrase, []byte("correct horse battery staple"), 0o600))
 	old := r.o
 	for _, to := range []struct{ name, phrase string }{{"file:" + dir + "/a", ""}, {"file:" + dir + "/b", phrase}, {"hashivault://lethe", ""}, {"file:" + dir + "/c", ""}} {
-		require.NoError(t, k.RewrapRoot(t.Context(), to.name, to.phrase))
+		same, err := k.RewrapRoot(t.Context(), to.name, to.phrase)
+		require.NoError(t, err)
+		require.False(t, same)
+		same, err = k.RewrapRoot(t.Context(), to.name, to.phrase)
+		require.NoError(t, err)
+		require.True(t, same)
 		requirePeople(t, k, refs)
 		requireWhole(t, k)
 		rotate(t, k, 1)
 		require.NoError(t, k.Close())
-		_, err := Open(t.Context(), old)
+		_, err = Open(t.Context(), old)
 		require.ErrorIs(t, err, ErrRootWrong)
 		if rootkey.Scheme(old.RootKeyFile) != rootkey.Scheme(to.name) {
 			require.ErrorContains(t, err, "the key store is under")
@@ -197,8 +202,10 @@ func TestTheRootKeyIsChanged(t *testing.T) {
 		requirePeople(t, k, refs)
 		requireSamePlaces(t, old)
 	}
-	require.Error(t, k.RewrapRoot(t.Context(), "base64key://", ""))
-	require.Error(t, k.RewrapRoot(t.Context(), "hashivault://unknown", ""))
+	for _, wrong := range []string{"base64key://", "hashivault://unknown"} {
+		_, err := k.RewrapRoot(t.Context(), wrong, "")
+		require.Error(t, err)
+	}
 	requirePeople(t, k, refs)
 	require.Empty(t, *told)
 }
@@ -216,7 +223,8 @@ func TestCrashAtEveryStepOfChangingTheRootKey(t *testing.T) {
 		require.NoError(t, os.CopyFS(image, os.DirFS(base)))
 		images = append(images, image)
 	}
-	require.NoError(t, k.RewrapRoot(t.Context(), filepath.Join(base, "new.key"), ""))
+	_, err := k.RewrapRoot(t.Context(), filepath.Join(base, "new.key"), "")
+	require.NoError(t, err)
 	require.Greater(t, len(images), 3)
 	for _, image := range images {
 		at := inImage(t, o, image)
