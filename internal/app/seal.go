@@ -82,7 +82,7 @@ func (a *App) recordRestart(ctx context.Context) error {
 		return err
 	}
 	a.report(fmt.Sprintf("the log came back with %d events of at least %d that a checkpoint covers: "+
-		"it goes on as %s; what is lost is lost also for consents and withdrawals. Purposes based on consent are off until an officer "+
+		"it goes on as %s; what is lost is lost also for consents, withdrawals and legal holds. Purposes based on consent are off, and no erasure starts, until an officer "+
 		"accepts that: lethe restore accept %d", r.Common, r.Size, a.Seal.Origin(), r.Number))
 	if err := a.reconcile(ctx, true); err != nil {
 		return err

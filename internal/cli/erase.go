@@ -202,7 +202,8 @@ func writeUnordered(p *page, u *httpapi.ErasedAgain) {
 		}
 	}
 	p.line("Erasure %s was carried out again %s: %s of %s destroyed.", u.Erasure, stamp(u.At), keyWords(len(u.Keys)), words(groups))
-	p.line("Its order is in a range of the ledger that is lost, and so are withdrawals and objections that came with it: record them again, or order it again.")
+	p.line("Its order is in a range of the ledger that is lost, and so are withdrawals and objections that came with it: record them again, or order it again. " +
+		"Legal holds and restrictions may be lost, too: place them again before an officer accepts what is lost.")
 }
 
 type eraseListCmd struct {

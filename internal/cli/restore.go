@@ -131,7 +131,8 @@ func restoredLines(p *page, r restored) {
 		p.line("The log has a new key that signs it: back up the keys now.")
 	}
 	if r.Lost > 0 {
-		p.line("Purposes based on consent are off until an officer accepts what is lost: lethe restore accept %d", r.Lost)
+		p.line("Bring in again what is known to be lost: withdrawals, objections, restrictions, legal holds, erasures that were ordered and had not started.")
+		p.line("Purposes based on consent are off, and no erasure starts, until an officer accepts what is lost: lethe restore accept %d", r.Lost)
 	}
 }
 
@@ -141,7 +142,7 @@ type restoreAcceptCmd struct {
 
 // Help is shown by --help.
 func (restoreAcceptCmd) Help() string {
-	return `Bring in again first what people are known to have withdrawn or objected to since the backup. Afterwards their consents count as the log has them.
+	return `Bring in again first what is known to have been recorded since the backup: withdrawals, objections, restrictions, legal holds, and erasures that were ordered and had not started. Afterwards consents count as the log has them, and erasures start.
 
 Example:
 

@@ -67,11 +67,12 @@ func statusLines(p *page, v httpapi.Status) {
 	logLines(p, v.Log)
 	if v.Lost > 0 {
 		p.line("")
-		p.line("PURPOSES BASED ON CONSENT ARE OFF: the log was restored and lost events, withdrawals may be among them; an officer accepts that with `lethe restore accept %d`", v.Lost)
+		p.line("PURPOSES BASED ON CONSENT ARE OFF, AND NO ERASURE STARTS: the log was restored and lost events, withdrawals and legal holds may be among them; "+
+			"an officer accepts that with `lethe restore accept %d`", v.Lost)
 	}
 	if v.Stuck > 0 {
 		p.line("")
-		p.line("ERASURES THAT DO NOT GET ON: %d; `lethe erase list --state started` says why", v.Stuck)
+		p.line("ERASURES THAT DO NOT GET ON: %d; `lethe erase list` says why", v.Stuck)
 	}
 	for _, line := range v.Reports {
 		p.line("note: %s", line)

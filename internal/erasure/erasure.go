@@ -17,6 +17,7 @@ package erasure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -86,7 +87,7 @@ type Process struct {
 type trouble struct {
 	why   string
 	at    time.Time
-	waits bool // for another erasure
+	waits bool // for another erasure, or for an officer
 }
 
 // again is how long an erasure that could not be started waits for the next
@@ -173,7 +174,9 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	due = slices.DeleteFunc(due, p.rests)
+	if due, err = p.startable(ctx, slices.DeleteFunc(due, p.rests)); err != nil {
+		return false, err
+	}
 	ready, err := p.Ledger.RenewKeys(ctx, due)
 	if err != nil {
 		p.Log.WarnContext(ctx, "keys are renewed one by one", "error", err)
@@ -192,6 +195,19 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 	}
 	done, err := p.finish(ctx, union(began, open))
 	return more || done > 0 || len(began) > 0, err
+}
+
+// startable are those of the erasures that may start now: all or none. The
+// others wait, and say what for.
+func (p *Process) startable(ctx context.Context, due []Item) ([]Item, error) {
+	err := p.Ledger.MayStart(ctx)
+	if refused, ok := domain.AsError(err); !ok || refused.Kind != domain.KindConflict {
+		return due, err
+	}
+	for _, it := range due {
+		p.trouble(ctx, it, fmt.Errorf("%w: %s", errWaits, refused.Message))
+	}
+	return nil, nil
 }
 
 // union keeps the order and drops repeats.
@@ -237,7 +253,8 @@ func (p *Process) each(ctx context.Context, items []Item, do func(context.Contex
 	return list, nil
 }
 
-// errWaits: an erasure waits for another one, which is in the order of things.
+// errWaits: an erasure waits for another one or for an officer, which is in the
+// order of things.
 var errWaits = errors.New("waiting")
 
 // trouble notes why an erasure does not get on.

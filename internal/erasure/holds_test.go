@@ -149,3 +149,42 @@ func TestHoldsRaceWithStarts(t *testing.T) {
 		require.Equal(t, placed.Position < e.StartedAt.Position, held, "hold at %d, start at %d", placed.Position, e.StartedAt.Position)
 	}
 }
+
+// A ledger that came back from an older copy may have lost holds: nothing starts
+// until an officer has accepted that. What had started is carried out.
+func TestPitfall19NothingStartsWhileHoldsMayBeLost(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.register("ada@example.org"), w.register("bob@example.org")
+	begun := w.order(a, subject.OrderErasure{Scope: all})
+	w.crash = func(point string) error {
+		if point == "started" {
+			return errCrash
+		}
+		return nil
+	}
+	_, err := w.Round(ctx)
+	require.ErrorIs(t, err, errCrash)
+	w.again()
+	operate := func(c operations.Command) {
+		_, err := w.Ledger.Operate(ctx, w.req(), c)
+		require.NoError(t, err)
+	}
+	operate(operations.RestartLog{LogRestarted: operations.LogRestarted{Number: 1, Size: 100, Common: 50}})
+	waits := w.order(b, subject.OrderErasure{Scope: all})
+	w.settleAll()
+	require.Equal(t, subject.IsCompleted, w.erasure(begun).State)
+	require.Equal(t, subject.IsOrdered, w.erasure(waits).State)
+	require.Contains(t, w.Trouble(b, waits.Erasure), "lethe restore accept 1")
+	_, err = w.Ledger.StartErasure(ctx, w.req(), b, waits.Erasure)
+	var refused *domain.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "erasure.lost_range", refused.Code)
+
+	w.hold(b, domain.ID{9}, "contact") // what was lost is placed again
+	operate(operations.AcceptLostRange{Number: 1})
+	w.settleAll()
+	require.Equal(t, subject.IsCompleted, w.erasure(waits).State)
+	require.Empty(t, w.Trouble(b, waits.Erasure))
+	require.True(t, w.read(b)["email=bob@example.org"], "held")
+	require.True(t, w.read(b)["name=<erased>"])
+}

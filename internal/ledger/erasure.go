@@ -142,11 +142,29 @@ func (l *Ledger) weighing(ctx context.Context, token domain.Token, id domain.ID)
 	return s, env, err
 }
 
+// MayStart refuses that an erasure starts while the log has lost events and no
+// officer has accepted that: holds may be among them, and restrictions. What had
+// started is carried out all the same.
+func (l *Ledger) MayStart(ctx context.Context) error {
+	state, err := l.Operations(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	if n := state.LostRange(l.Now()); n > 0 {
+		return domain.Conflict("erasure.lost_range", "erasure", "the log was restored and lost events, legal holds may be among them: "+
+			"place again what is known, then an officer accepts what is lost (lethe restore accept %d), and it starts", n).Citing("GDPR 17(3)(e)")
+	}
+	return nil
+}
+
 // StartErasure weighs an erasure again and begins it. Holds for groups of
 // people that bind the person are copied to the record before, and in this
 // process none is placed meanwhile. Groups that are trimmed get their new key
 // before, unless they are in ready: it is durable before the event that needs it.
 func (l *Ledger) StartErasure(ctx context.Context, req Request, token domain.Token, id domain.ID, ready ...domain.Name) (Outcome, error) {
+	if err := l.MayStart(ctx); err != nil {
+		return Outcome{}, err
+	}
 	l.holding.RLock()
 	defer l.holding.RUnlock()
 	if err := l.copyHolds(ctx, req.Principal, token, id); err != nil {

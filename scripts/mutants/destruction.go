@@ -188,6 +188,11 @@ func pitfall19() []mutant {
 			erasure, "TestPitfall19AHoldIsHonouredAndReleased",
 		},
 		{
+			19, "the wait for an officer where holds may be among what a restored log lost",
+			one(ledgers, `	if n := state.LostRange(l.Now()); n > 0 {`, `	if n := state.LostRange(l.Now()); n > 0 && false {`),
+			erasure, "TestPitfall19NothingStartsWhileHoldsMayBeLost",
+		},
+		{
 			19, "the follower that orders it as soon as a hold is released",
 			one(app+"/follow.go", `		{Name: "releases", Wants: ofType("HoldReleased", "RestrictionLifted", "LinkUndone", "ErasureCompleted", "ErasureStopped"), Handle: a.requeue},
 `, ``),
