@@ -102,18 +102,30 @@ func (c *eraseOrderCmd) body(s *shell) (*httpapi.ErasureBody, error) {
 		b.Grace = &g
 	}
 	for _, v := range c.Values {
-		field, slot, _ := strings.Cut(v, ":")
-		ref := subject.ValueRef{Field: domain.Name(field)}
-		if slot != "" {
-			n, err := strconv.ParseUint(slot, 10, 16)
-			if err != nil {
-				return nil, domain.Invalid("erasure.value", "value", "a value is named as FIELD or FIELD:SLOT, such as invoice:2")
-			}
-			ref.Slot = uint16(n)
+		ref, err := valueRef(v)
+		if err != nil {
+			return nil, err
 		}
 		b.Values = append(b.Values, ref)
 	}
 	return b, nil
+}
+
+// valueRef reads FIELD or FIELD:SLOT. A slot that was left empty, as by a
+// variable that is not set, is no slot.
+func valueRef(v string) (subject.ValueRef, error) {
+	field, slot, numbered := strings.Cut(v, ":")
+	ref := subject.ValueRef{Field: domain.Name(field)}
+	if !numbered {
+		return ref, nil
+	}
+	n, err := strconv.ParseUint(slot, 10, 16)
+	if err != nil {
+		return ref, domain.Invalid("erasure.value", "value", "a value is named as FIELD for the first or the only one, "+
+			"or as FIELD:SLOT with its number from 0, such as invoice:2")
+	}
+	ref.Slot = uint16(n)
+	return ref, nil
 }
 
 type eraseShowCmd struct {

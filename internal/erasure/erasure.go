@@ -201,7 +201,8 @@ func (p *Process) Round(ctx context.Context) (more bool, err error) {
 // others wait, and say what for.
 func (p *Process) startable(ctx context.Context, due []Item) ([]Item, error) {
 	err := p.Ledger.MayStart(ctx)
-	if refused, ok := domain.AsError(err); !ok || refused.Kind != domain.KindConflict {
+	refused, ok := domain.AsError(err)
+	if !ok || refused.Kind != domain.KindConflict {
 		return due, err
 	}
 	for _, it := range due {
