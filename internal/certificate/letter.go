@@ -34,6 +34,7 @@ type ToldGroup struct {
 	Group  string
 	Extent string
 	Fields []string // what it held, or which values went
+	Left   []string // fields of which values stay in it
 	Ground string
 }
 
@@ -111,13 +112,20 @@ func erasedSection(p *phrases, t *Told) Section {
 	s := Section{Title: p.erasedTitle}
 	for _, g := range t.Erased {
 		what := p.group(g.Group)
-		switch {
-		case g.Extent == Superseded:
+		switch g.Extent {
+		case Superseded:
 			what = fmt.Sprintf(p.superseded, what)
-		case len(g.Fields) > 0:
+		case Values:
+			what = fmt.Sprintf(p.single, what)
+		}
+		if len(g.Fields) > 0 {
 			what += " (" + strings.Join(g.Fields, ", ") + ")"
 		}
-		s.Items = append(s.Items, what+": "+p.ground(g.Ground)+cited(p, t, groundOf(g.Ground))+".")
+		item := what + ": " + p.ground(g.Ground) + cited(p, t, groundOf(g.Ground)) + "."
+		if len(g.Left) > 0 {
+			item += " " + fmt.Sprintf(p.left, strings.Join(g.Left, ", "))
+		}
+		s.Items = append(s.Items, item)
 	}
 	how := p.deleted
 	switch t.Guarantee {
@@ -144,7 +152,10 @@ func keptSection(p *phrases, t *Told) Section {
 	if len(t.Kept) == 0 {
 		s.Text = []string{p.keptNothing}
 	}
-	s.After = []string{p.keptFacts}
+	if !t.Everything {
+		s.After = append(s.After, p.others)
+	}
+	s.After = append(s.After, p.keptFacts)
 	return s
 }
 

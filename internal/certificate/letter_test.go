@@ -22,7 +22,7 @@ func told(language string) Told {
 		Completed: time.Date(2026, 3, 5, 10, 0, 0, 0, time.UTC),
 		Erased: []ToldGroup{
 			{Group: "contact", Extent: Whole, Fields: []string{"email", "name.full", "phone.mobile"}, Ground: "consent_withdrawn"},
-			{Group: "invoices", Extent: Values, Fields: []string{"invoice.address"}, Ground: "no_longer_necessary"},
+			{Group: "invoices", Extent: Values, Fields: []string{"invoice.address"}, Left: []string{"invoice.address", "invoice.number"}, Ground: "no_longer_necessary"},
 			{Group: "identity", Extent: Superseded, Ground: "no_longer_necessary"},
 			{Group: "record", Extent: Whole, Ground: "objected"},
 		},
@@ -104,6 +104,10 @@ func TestWhatALetterDoesNotSay(t *testing.T) {
 	require.Contains(t, text(func(in *Told) { in.BySubject = false }), "asked on your behalf")
 	require.Contains(t, text(func(in *Told) { in.Recipients = nil }), "to nobody outside")
 	require.Contains(t, text(func(in *Told) { in.Kept = nil }), "nothing stays")
+	require.Contains(t, all, "single values of invoices (invoice.address)")
+	require.Contains(t, all, "Other values of it stay (invoice.address, invoice.number).")
+	require.NotContains(t, all, "not about")
+	require.Contains(t, text(func(in *Told) { in.Everything, in.Kept = false, nil }), "nothing stays. Data about you that this erasure was not about is not touched by it.")
 	odd := text(func(in *Told) { in.Controllers[0].Name, in.Recipients[0].Name = "Acme\x1b[2J\u202e", "x\x07\xff" })
 	for _, bad := range []string{"\x1b", "\u202e", "\x07", "\xff"} {
 		require.NotContains(t, odd, bad)

@@ -12,7 +12,8 @@ type phrases struct {
 	language, title string
 
 	nothing                                    string
-	erasedTitle, superseded                    string // group
+	erasedTitle, superseded, single            string // group
+	left, others                               string // fields
 	destroyed, deleted, fenced                 string // date
 	deadFrom, deadUnknown                      string // date
 	keptTitle, kept, keptNothing, keptFacts    string

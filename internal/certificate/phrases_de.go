@@ -14,6 +14,7 @@ func german() *phrases {
 		nothing:   "Wir haben es zweimal geprüft. Aus den folgenden Gründen darf davon derzeit nichts gelöscht werden.",
 
 		erasedTitle: "Was gelöscht wurde", superseded: "frühere, ersetzte Angaben aus %s",
+		single: "einzelne Angaben aus %s", left: "Andere Angaben daraus bleiben (%s).",
 		destroyed:   "Diese Daten waren verschlüsselt gespeichert. Bis zum %s haben wir die Schlüssel, ohne die sie nicht lesbar sind, in allen Kopien vernichtet, über die wir verfügen.",
 		deleted:     "Diese Daten waren verschlüsselt gespeichert. Bis zum %s haben wir die Schlüssel gelöscht, ohne die sie nicht lesbar sind. Eine Stelle, die sie aufbewahrte, entfernt Gelöschtes erst nach ihrem eigenen Zeitplan.",
 		fenced:      "Diese Daten waren verschlüsselt gespeichert. Bis zum %s haben wir die Schlüssel vernichtet, ohne die sie nicht lesbar sind, soweit sie vorhanden waren. Die uns verloren gegangenen sind gesperrt: Findet sich eine Kopie von ihnen, werden sie vernichtet, bevor etwas verwendet wird.",
@@ -22,6 +23,7 @@ func german() *phrases {
 
 		keptTitle: "Was bleibt, warum und bis wann", kept: "Die folgenden Daten über Sie bleiben vorerst:",
 		keptNothing:  "Von dem, was gelöscht werden sollte, bleibt nichts.",
+		others:       "Daten über Sie, um die es bei dieser Löschung nicht ging, sind davon nicht berührt.",
 		keptFacts:    "Außerdem halten wir ohne Ihren Namen und Ihre Anschrift fest, dass und wann all dies geschehen ist, damit wir darüber Rechenschaft ablegen können.",
 		keptFor:      "Sie werden für den Zweck „%s“ aufbewahrt und für keinen anderen verwendet.",
 		rest:         "das Übrige aus %s",

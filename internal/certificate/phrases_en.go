@@ -14,6 +14,7 @@ func english() *phrases {
 		nothing:   "We examined it twice. Nothing of it may be erased now, for the reasons that follow.",
 
 		erasedTitle: "What was erased", superseded: "earlier values of %s, which had been replaced",
+		single: "single values of %s", left: "Other values of it stay (%s).",
 		destroyed:   "This data was stored encrypted. Up to %s we destroyed the keys without which it cannot be read, in every copy that we control.",
 		deleted:     "This data was stored encrypted. Up to %s we deleted the keys without which it cannot be read. A place that kept them still removes what it deletes on a schedule of its own.",
 		fenced:      "This data was stored encrypted. Up to %s we destroyed the keys without which it cannot be read, as far as they were there. Those that we had lost are barred: should a copy of them be found, they are destroyed before anything is used.",
@@ -22,6 +23,7 @@ func english() *phrases {
 
 		keptTitle: "What stays, why, and until when", kept: "The following data about you stays for now:",
 		keptNothing:  "Of what was to be erased nothing stays.",
+		others:       "Data about you that this erasure was not about is not touched by it.",
 		keptFacts:    "We also keep a record, without your name or address, that and when all this was done, so that we can account for it.",
 		keptFor:      "It is kept for the purpose “%s”, and used for no other.",
 		rest:         "the rest of %s",

@@ -82,10 +82,10 @@ func (e *erasing) addRecord(ctx context.Context, t *certificate.Told, r *erasedR
 			t.Guarantee = certificate.Weaker(t.Guarantee, string(s.Guarantee))
 		}
 	}
-	fields := fieldsOf(r.state)
+	fields, left := fieldsOf(r.state), leftOf(r.state, r.ID)
 	for _, g := range r.Groups() {
 		if g.Outcome == subject.Erase || g.Outcome == subject.Trim {
-			addGroup(t, &g, fields[g.Group])
+			addGroup(t, &g, fields[g.Group], left[g.Group])
 		}
 		if g.Rule != "" {
 			addKept(t, &g)
@@ -130,8 +130,25 @@ func fieldsOf(s *subject.State) map[domain.Name][]string {
 	return of
 }
 
-func addGroup(t *certificate.Told, g *subject.Weighed, held []string) {
-	told := certificate.ToldGroup{Group: string(g.Group), Extent: certificate.Whole, Fields: held, Ground: string(g.Ground)}
+// leftOf lists the fields of which values of a group stayed when an erasure took
+// others: they were sealed again.
+func leftOf(s *subject.State, erasure domain.ID) map[domain.Name][]string {
+	of := map[domain.Name][]string{}
+	entries := s.Entries()
+	for i := range entries {
+		e, ok := entries[i].Event.(*subject.ValuesResealed)
+		if !ok || e.Erasure != erasure || e.Group == domain.EvidenceGroup {
+			continue
+		}
+		for _, it := range e.Items {
+			of[e.Group] = union(of[e.Group], []string{string(it.Field)})
+		}
+	}
+	return of
+}
+
+func addGroup(t *certificate.Told, g *subject.Weighed, held, left []string) {
+	told := certificate.ToldGroup{Group: string(g.Group), Extent: certificate.Whole, Fields: held, Left: left, Ground: string(g.Ground)}
 	if g.Outcome == subject.Trim {
 		told.Extent, told.Fields = certificate.Superseded, nil
 	}
@@ -143,7 +160,7 @@ func addGroup(t *certificate.Told, g *subject.Weighed, held []string) {
 	}
 	for i := range t.Erased {
 		if was := &t.Erased[i]; was.Group == told.Group && was.Extent == told.Extent && was.Ground == told.Ground {
-			was.Fields = union(was.Fields, told.Fields)
+			was.Fields, was.Left = union(was.Fields, told.Fields), union(was.Left, told.Left)
 			return
 		}
 	}
