@@ -112,7 +112,7 @@ func releaseGroupHold(s *State, c ReleaseGroupHold) ([]domain.Event, error) {
 		return nil, err
 	}
 	if h, ok := s.GroupHold(c.Hold); !ok || !h.Released.IsZero() {
-		return nil, domain.NotFound("hold.unknown", "hold", "there is no such hold, or it was released")
+		return nil, domain.NotFound("hold.unknown", "hold", "there is no such hold of many people, or it was released: one of a single person is released on the record (--subject TOKEN, /v1/subjects/{token}/holds/{hold}/release)")
 	}
 	return []domain.Event{&GroupHoldReleased{Hold: c.Hold}}, nil
 }

@@ -68,7 +68,7 @@ func (d *decision) releaseHold(c ReleaseHold) ([]domain.Event, error) {
 	case i < 0 && c.Mirror:
 		return nil, nil
 	case i < 0:
-		return nil, domain.NotFound("hold.unknown", "hold", "there is no such hold, or it was released")
+		return nil, domain.NotFound("hold.unknown", "hold", "there is no such hold on this record, or it was released: one of many people is released as a whole (without --subject, /v1/holds/{hold}/release)")
 	case holds[i].Mirror && !c.Mirror:
 		return nil, domain.Conflict("hold.of_people", "hold", "this hold is for a whole group of people: release that one").Citing("GDPR 17(3)")
 	}

@@ -87,7 +87,7 @@ func holdPlaced(p *page, out httpapi.HoldPlaced) error {
 
 type holdReleaseCmd struct {
 	Hold    string `arg:"" help:"The hold's ID, as hold place printed it."`
-	Subject string `name:"subject" placeholder:"TOKEN" help:"Whose record it is on; left out for a hold of many people."`
+	Subject string `name:"subject" placeholder:"TOKEN" help:"Whose record it is on, as hold list shows it; left out for a hold of many people."`
 	writing `embed:""`
 }
 
@@ -108,10 +108,10 @@ func (c *holdReleaseCmd) Run(ctx context.Context, s *shell) error {
 }
 
 type holdListCmd struct {
-	Subject   string `name:"subject" xor:"overdue,released,authority" placeholder:"TOKEN" help:"Those that bind this person."`
+	Subject   string `name:"subject" xor:"overdue,released" placeholder:"TOKEN" help:"Those that bind this person."`
 	Overdue   bool   `name:"overdue" xor:"overdue" help:"Only those whose review's day has passed; ends with exit code 3 when there are any."`
 	Released  bool   `name:"released" xor:"released" help:"Also those of many people that were released."`
-	Authority bool   `name:"authority" xor:"authority" help:"Also on whose authority those of many people were placed; that is recorded as an access."`
+	Authority bool   `name:"authority" help:"Also on whose authority they were placed, of many people or, with --subject, of that person; that is recorded as an access."`
 }
 
 // Help is shown by --help.
@@ -120,7 +120,7 @@ func (holdListCmd) Help() string {
 
     lethe hold list
     lethe hold list --overdue
-    lethe hold list --subject TOKEN --json`
+    lethe hold list --subject TOKEN --authority`
 }
 
 func (c *holdListCmd) Run(ctx context.Context, s *shell) error {
@@ -162,7 +162,7 @@ func (c *holdListCmd) all(ctx context.Context, s *shell) ([]httpapi.HoldAnswer, 
 		}
 	}
 	if c.Subject != "" {
-		q.path, q.query = []string{"subjects", c.Subject, "holds"}, nil
+		q.path = []string{"subjects", c.Subject, "holds"}
 	}
 	list := []httpapi.HoldAnswer{}
 	for {

@@ -187,6 +187,13 @@ func (d *Door) Authorities(ctx context.Context, caller auth.Caller, texts []pers
 	return d.own(ctx, caller, auth.DecideRights, ReviewPurpose, texts)
 }
 
+// AuthoritiesOn opens on whose authority the holds that bind one person were
+// placed, like Authorities. The access names the person.
+func (d *Door) AuthoritiesOn(ctx context.Context, caller auth.Caller, token domain.Token, texts []personal.Value) ([]personal.Value, error) {
+	person := Opened{Token: token, Answer: subject.Answer{Allowed: true}, opens: []domain.Name{"hold.authority"}}
+	return d.own(ctx, caller, auth.DecideRights, ReviewPurpose, texts, person)
+}
+
 // Marks asks which marks erasures left of what is named, for an officer. It is
 // recorded first, like Staff.
 func (d *Door) Marks(ctx context.Context, caller auth.Caller, of []keyring.Identifier) ([]keyring.Mark, error) {
@@ -200,15 +207,16 @@ func (d *Door) Marks(ctx context.Context, caller auth.Caller, of []keyring.Ident
 	return marks, nil
 }
 
-// own opens values of the ledger's own streams, which are no subject's.
+// own opens what is used for the ledger's own work: of nobody, or of whom it is
+// about.
 func (d *Door) own(
-	ctx context.Context, caller auth.Caller, action auth.Action, purpose domain.Name, values []personal.Value,
+	ctx context.Context, caller auth.Caller, action auth.Action, purpose domain.Name, values []personal.Value, about ...Opened,
 ) ([]personal.Value, error) {
 	if err := auth.Allow(caller, action); err != nil {
 		return nil, err
 	}
 	ask := Ask{Caller: caller, Purpose: purpose, Operation: access.Use, Door: access.List}
-	if _, _, err := d.record(ctx, ask, nil); err != nil {
+	if _, _, err := d.record(ctx, ask, about); err != nil {
 		return nil, err
 	}
 	opened := make([]personal.Value, len(values))

@@ -51,7 +51,7 @@ type HoldAnswer struct {
 	Placed    time.Time         `json:"placed" doc:"When it was recorded"`
 	Released  time.Time         `json:"released,omitzero"`
 	Event     domain.ID         `json:"event" doc:"That placed it"`
-	Authority *Value            `json:"authority,omitempty" nullable:"false" doc:"Of a hold for a group of people, when asked for"`
+	Authority *Value            `json:"authority,omitempty" nullable:"false" doc:"When asked for; of all holds together those for groups of people alone have it"`
 }
 
 // HoldPage is a page of holds.
@@ -71,7 +71,7 @@ func (s *API) holdRoutes() {
 	handle(s, route{
 		method: http.MethodGet, path: "/subjects/{token}/holds", tag: tagRights, summary: "List person holds", action: auth.ReadHolds,
 		about: "The holds that bind a person now: those on the record, and those for a group of people that the person belongs to. " +
-			"Facts only: nothing is opened.",
+			"With `authority`, on whose authority they were placed: that is for officers, and recorded as an access to the person's data.",
 	}, s.personHolds)
 	act(s, route{
 		method: http.MethodPost, path: "/subjects/{token}/holds/{hold}/release", summary: "Release hold", action: auth.DecideRights,
@@ -225,8 +225,9 @@ func holdOn(token domain.Token, h subject.Hold, now time.Time) HoldAnswer {
 	}
 }
 
-func (s *API) personHolds(ctx context.Context, _ *call, in *struct {
-	Token domain.Token `path:"token" doc:"The person's pseudonym"`
+func (s *API) personHolds(ctx context.Context, c *call, in *struct {
+	Token     domain.Token `path:"token" doc:"The person's pseudonym"`
+	Authority bool         `query:"authority" doc:"Also open on whose authority they were placed"`
 },
 ) (*bare[list[HoldAnswer]], error) {
 	state, err := s.known(ctx, in.Token)
@@ -238,15 +239,23 @@ func (s *API) personHolds(ctx context.Context, _ *call, in *struct {
 		return nil, err
 	}
 	now, a := s.Ledger.Now(), list[HoldAnswer]{Items: []HoldAnswer{}}
+	var authorities []personal.Value
 	for _, h := range state.At(time.Time{}, now).Holds {
 		if !h.Mirror {
-			a.Items = append(a.Items, holdOn(in.Token, h, now))
+			a.Items, authorities = append(a.Items, holdOn(in.Token, h, now)), append(authorities, h.Authority)
 		}
 	}
 	for _, binding := range all.HoldsOn(state) {
 		if h, ok := all.GroupHold(binding.Hold); ok {
-			a.Items = append(a.Items, groupHold(h, now))
+			a.Items, authorities = append(a.Items, groupHold(h, now)), append(authorities, h.Authority)
 		}
 	}
-	return &bare[list[HoldAnswer]]{Body: a}, nil
+	if !in.Authority || len(a.Items) == 0 {
+		return &bare[list[HoldAnswer]]{Body: a}, nil
+	}
+	texts, err := s.Door.AuthoritiesOn(ctx, c.caller, in.Token, authorities)
+	for i := range texts {
+		a.Items[i].Authority = ptr(shown(texts[i]))
+	}
+	return &bare[list[HoldAnswer]]{Body: a}, err
 }

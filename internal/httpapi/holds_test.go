@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -60,6 +61,11 @@ func TestHoldsForManyPeople(t *testing.T) {
 	require.Equal(t, ada, binding.text("items.0.token"))
 	require.Equal(t, "everyone", binding.text("items.1.people"))
 	w.do("GET", "/v1/subjects/"+ada+"x/holds", nil).problem(422, "subject.token")
+	require.NotContains(t, string(binding.body), `"authority"`)
+	told := w.do("GET", "/v1/subjects/"+ada+"/holds?authority=true", nil).is(200)
+	for i := range 3 {
+		require.Equal(t, "present", told.text(fmt.Sprintf("items.%d.authority.state", i)))
+	}
 }
 
 func TestReleasingAHoldForManyPeopleReleasesItsCopies(t *testing.T) {
@@ -98,6 +104,7 @@ func TestWhoMayHold(t *testing.T) {
 		w.anyone("POST", "/v1/holds", groupHold(nil), token).problem(403, "auth.role")
 		w.anyone("POST", "/v1/holds/"+hold+"/release", nil, token).problem(403, "auth.role")
 		w.anyone("GET", "/v1/holds?authority=true", nil, token).problem(403, "auth.role")
+		w.anyone("GET", "/v1/subjects/"+ada+"/holds?authority=true", nil, token).problem(403, "auth.role")
 		for _, path := range []string{"/v1/holds", "/v1/subjects/" + ada + "/holds"} {
 			if a := w.anyone("GET", path, nil, token); reads {
 				a.is(200)
