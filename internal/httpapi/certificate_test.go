@@ -237,6 +237,41 @@ func TestAStoppedErasureHasALetterOnly(t *testing.T) {
 	require.NotContains(t, text, "What was erased")
 }
 
+// A letter about a part says so, and what else of the person's data stays.
+func TestALetterAboutAPartSaysWhatStays(t *testing.T) {
+	w := newWorld(t)
+	w.declare()
+	token := w.served("ada@example.com")
+	w.do("PATCH", "/v1/subjects/"+token, m{"purpose": "service", "record": []m{{"field": "birth-date", "value": "1990-01-31"}}}).is(200)
+	letter := func() string {
+		a := w.do("GET", "/v1/subjects/"+token+"/erasure/latest/letter", nil)
+		return strings.Join(strings.Fields(string(a.body)), " ")
+	}
+	w.on(token, subject.Env{}, subject.OrderErasure{Erasure: erasureID, Ground: subject.Unlawful, Scope: subject.Scope{Values: []subject.ValueRef{{Field: "name"}}}})
+	w.app.Erasures.Wake()
+	require.Eventually(t, func() bool { return strings.Contains(letter(), "What was erased") }, 20*time.Second, 50*time.Millisecond)
+	require.Contains(t, letter(), "single values of contact (name)")
+	require.Contains(t, letter(), "Other values of it stay (email).")
+	require.Contains(t, letter(), "not about is not touched by it")
+
+	// Of what a hold had kept, one group goes and another one stays.
+	hold := func(n byte, group domain.Name) {
+		w.on(token, subject.Env{}, subject.PlaceHold{Hold: domain.ID{n}, Group: group, Purpose: "claims", Review: time.Now().AddDate(1, 0, 0), Authority: personal.Of("court")})
+	}
+	second := domain.ID{0x7f, 6: 0x8d, 8: 0x9f, 15: 2}
+	w.on(token, subject.Env{}, subject.EndBasis{Purpose: "service", Basis: domain.Contract})
+	hold(5, "contact")
+	hold(6, "identity")
+	w.eraseAs(second, token)
+	w.on(token, subject.Env{}, subject.ReleaseHold{Hold: domain.ID{5}})
+	require.Eventually(t, func() bool {
+		return strings.Contains(letter(), "the reason for it has ended") && strings.Contains(letter(), "What was erased")
+	}, 20*time.Second, 50*time.Millisecond)
+	require.Contains(t, letter(), "- contact (email")
+	require.Contains(t, letter(), "- identity: it is needed to establish, exercise or defend legal claims")
+	require.NotContains(t, letter(), "nothing stays")
+}
+
 // What a new lifecycle holds is not what was erased before.
 func TestDisclosuresAreThoseOfWhatWasErased(t *testing.T) {
 	w := newWorld(t)

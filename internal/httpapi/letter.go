@@ -91,6 +91,13 @@ func (e *erasing) addRecord(ctx context.Context, t *certificate.Told, r *erasedR
 			addKept(t, &g)
 		}
 	}
+	if !r.Ordered.Follows.IsZero() { // of what the person asked for, other groups may wait still
+		for _, w := range r.state.Waiting() {
+			if !slices.ContainsFunc(r.Groups(), func(g subject.Weighed) bool { return g.Group == w.Group }) {
+				addKept(t, &w.Weighed)
+			}
+		}
+	}
 	source, err := e.given(ctx, r)
 	if err != nil {
 		return err
