@@ -8,15 +8,30 @@ import (
 	"lethe/domain/personal"
 )
 
+// CurrentPart is the part of a ledger that knows of every key that was
+// destroyed, since it is no older copy.
+type CurrentPart string
+
+// Parts. The log names the keys of every erasure that was started; the key
+// store has a fence for each that it destroyed.
+const (
+	CurrentLog  CurrentPart = "log"
+	CurrentKeys CurrentPart = "keys"
+)
+
+// Valid reports whether p is one of the parts.
+func (p CurrentPart) Valid() bool { return p == CurrentLog || p == CurrentKeys }
+
 // ErasureJournalLost: an operator declared that the erasure journal is gone
-// for good, and that this log is not an older copy of itself, so that it names
-// every key that was destroyed. A new journal was begun from what the key
-// store knows, and what the log knows beyond that was destroyed again.
+// for good, and which part is no older copy of itself, so that it knows of every
+// key that was destroyed. A new journal was begun from what the key store
+// knows, and what the log knows beyond that was destroyed again.
 type ErasureJournalLost struct {
-	Declaration domain.ID `json:"declaration"` // with which the new journal begins
-	Keys        uint64    `json:"keys"`        // destroyed ones that the key store knew of, and that were written into it
-	Again       uint64    `json:"again"`       // destroyed since, as the log says
-	Marks       uint64    `json:"marks"`       // of suppression, that are left: later ones may be lost
+	Declaration domain.ID   `json:"declaration"` // with which the new journal begins
+	Current     CurrentPart `json:"current"`
+	Keys        uint64      `json:"keys"`  // destroyed ones that the key store knew of, and that were written into it
+	Again       uint64      `json:"again"` // destroyed since, as the log says
+	Marks       uint64      `json:"marks"` // of suppression, that are left: later ones may be lost
 }
 
 func (*ErasureJournalLost) isOperationsEvent() {}
@@ -39,8 +54,8 @@ func (LoseErasureJournal) isOperationsCommand() {}
 
 func loseErasureJournal(s *State, c LoseErasureJournal) ([]domain.Event, error) {
 	switch {
-	case c.Declaration.IsZero():
-		return nil, domain.Invalid("erasure_journal.malformed", "declaration", "a declaration has an ID")
+	case c.Declaration.IsZero() || !c.Current.Valid():
+		return nil, domain.Invalid("erasure_journal.malformed", "declaration", "a declaration has an ID, and says whether the log or the keys are current")
 	case s.JournalLost(c.Declaration):
 		return nil, nil
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestThatAJournalWasLostIsRecordedOnce(t *testing.T) {
-	lost := operations.LoseErasureJournal{ErasureJournalLost: operations.ErasureJournalLost{Declaration: domain.ID{1}, Keys: 3, Again: 2, Marks: 1}}
+	lost := operations.LoseErasureJournal{ErasureJournalLost: operations.ErasureJournalLost{Declaration: domain.ID{1}, Current: operations.CurrentLog, Keys: 3, Again: 2, Marks: 1}}
 	var none *operations.State
 	require.False(t, none.JournalLost(domain.ID{1}))
 	s := fold(t, nil, now, lost)
@@ -25,4 +25,6 @@ func TestThatAJournalWasLostIsRecordedOnce(t *testing.T) {
 	require.True(t, s.JournalLost(domain.ID{1}) && s.JournalLost(domain.ID{2}))
 	require.False(t, old.JournalLost(domain.ID{2}), "who holds the old state sees the old state")
 	refuses(t, "erasure_journal.malformed", s, operations.LoseErasureJournal{})
+	lost.Declaration, lost.Current = domain.ID{3}, "backup"
+	refuses(t, "erasure_journal.malformed", s, lost)
 }

@@ -54,7 +54,7 @@ type App struct {
 	// journal is lost; nil: nothing.
 	LostJournal *operations.ErasureJournalLost
 
-	journalLost bool
+	journalLost operations.CurrentPart
 	roots       map[string]rootkey.Opener
 	stop        context.CancelFunc
 	keeping     context.CancelFunc // of KeepEpochs
@@ -198,13 +198,9 @@ func locked(dir string, err error) error {
 
 func (a *App) openKeys(ctx context.Context) (*keyring.Keyring, error) {
 	s := a.Config.Storage.Resolved()
-	var lost func(uint64) error
-	if a.journalLost {
-		lost = func(mark uint64) error { return a.requireCurrent(ctx, mark) }
-	}
 	return keyring.Open(ctx, keyring.Options{
-		JournalLost: lost,
-		Dir:         s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
+		JournalLost: a.declaration(ctx), KeysCurrent: a.journalLost == operations.CurrentKeys,
+		Dir: s.Keys, EpochDir: s.Epochs, LookupDir: s.Lookup, RootKeyFile: s.RootKey,
 		RootPassphraseFile: s.RootPassphrase, RootProviders: a.roots,
 		EpochReplicas: s.EpochReplicas, RotateEvery: s.RotateEvery, PurgeAfter: s.PurgeAfter, Report: a.report,
 		JournalDir: s.Journal, HeadDir: s.Pins, CreateRoot: true, Rand: rand.Reader, Now: time.Now, Logger: a.Log, DefaultCountry: s.PhoneRegion,

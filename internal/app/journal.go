@@ -14,17 +14,43 @@ import (
 )
 
 // JournalLost is given by an operator who declares that the erasure journal is
-// gone for good, and that this ledger is not an older copy of itself: it names
+// gone for good, and which part is not an older copy of itself: it knows of
 // every key that was destroyed. When opening would fail for want of the
 // journal, a new one is begun, keys that the log says were destroyed are
 // destroyed again before anything is served, and the declaration is recorded.
-// When the ledger is seen to be an older copy, opening fails with ErrOlderLedger.
-func JournalLost() Option { return func(a *App) { a.journalLost = true } }
+// When what is declared is seen not to be so, opening fails with ErrOlderLedger
+// or keyring.ErrOlderKeys.
+func JournalLost(current operations.CurrentPart) Option {
+	return func(a *App) { a.journalLost = current }
+}
 
 // ErrOlderLedger: without the erasure journal nobody can tell whose keys must
 // be destroyed, since the ledger lost events after which somebody may have been
 // erased. Nothing was changed.
 var ErrOlderLedger = errors.New("the ledger came back from an older copy, and without the erasure journal nobody can tell whom it does not know to be erased")
+
+// declaration is what the keyring asks before it begins a journal anew; nil:
+// nothing was declared.
+func (a *App) declaration(ctx context.Context) func(mark uint64) error {
+	switch a.journalLost {
+	case operations.CurrentLog:
+		return func(mark uint64) error { return a.requireCurrent(ctx, mark) }
+	case operations.CurrentKeys:
+		return func(uint64) error { return nil } // the keyring looks at its own
+	}
+	return nil
+}
+
+// declaresKeys reports whether the keys were declared to be current and what
+// they know is not noted yet.
+func (a *App) declaresKeys(ctx context.Context) (bool, error) {
+	d := a.Keys.JournalReport().Declared
+	if !d.Own {
+		return false, nil
+	}
+	ops, err := a.Ledger.Operations(ctx)
+	return err == nil && !ops.JournalLost(d.ID), err
+}
 
 // requireCurrent fails when the log is seen not to name every key that was
 // destroyed since the key store stood at mark.
@@ -35,8 +61,8 @@ func (a *App) requireCurrent(ctx context.Context, mark uint64) error {
 		return err
 	}
 	if back || uint64(stats.Head) < mark {
-		return fmt.Errorf("%w: find the journal and put it back where --journal says, or the ledger that is not a copy; "+
-			"else these keys must not be used, since they may be of people who were erased", ErrOlderLedger)
+		return fmt.Errorf("%w: find the journal and put it back where --journal says, or the ledger that is not a copy. If the keys were never "+
+			"restored, say so with --current keys; else they must not be used, since they may be of people who were erased", ErrOlderLedger)
 	}
 	for rec, err := range a.Store.ReadStream(ctx, operations.Stream, eventstore.StreamRange{}) {
 		if err != nil {
@@ -69,7 +95,11 @@ func (a *App) recordJournal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e := operations.ErasureJournalLost{Declaration: d.ID, Keys: d.Keys, Again: now.Fences - min(d.Keys, now.Fences), Marks: marks.Source + marks.Contact}
+	current := operations.CurrentLog
+	if d.Own {
+		current = operations.CurrentKeys
+	}
+	e := operations.ErasureJournalLost{Declaration: d.ID, Current: current, Keys: d.Keys, Again: now.Fences - min(d.Keys, now.Fences), Marks: marks.Source + marks.Contact}
 	if _, err := a.Ledger.Operate(ctx, ledger.Request{Principal: Local}, operations.LoseErasureJournal{ErasureJournalLost: e}); err != nil {
 		return fmt.Errorf("recording that the erasure journal was lost: %w", err)
 	}

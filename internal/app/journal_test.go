@@ -29,10 +29,10 @@ func (s *site) lose(parts ...string) {
 }
 
 // declare opens the ledger and declares the journal lost.
-func (s *site) declare() *operations.ErasureJournalLost {
+func (s *site) declare(current operations.CurrentPart) *operations.ErasureJournalLost {
 	s.t.Helper()
 	var err error
-	s.app, err = app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost())
+	s.app, err = app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost(current))
 	require.NoError(s.t, err)
 	s.t.Cleanup(s.close)
 	return s.app.LostJournal
@@ -42,7 +42,7 @@ func (s *site) declare() *operations.ErasureJournalLost {
 func (s *site) refusesDeclared(target error) {
 	s.t.Helper()
 	before := s.files()
-	_, err := app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost())
+	_, err := app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost(operations.CurrentLog))
 	require.ErrorIs(s.t, err, target)
 	require.Equal(s.t, before, s.files())
 }
@@ -86,13 +86,13 @@ func TestALostJournalOfCurrentKeysNeedsNoDeclaration(t *testing.T) {
 	gone := s.person(1)
 	s.erase(gone)
 	s.lose("journal")
-	require.Nil(t, s.declare())
+	require.Nil(t, s.declare(operations.CurrentLog))
 	require.Contains(t, s.reports(), "which are as new as anything that was destroyed")
 	s.requireErased(gone)
 	require.Zero(t, s.declared())
 	s.close()
 	before := s.files()["journal/erasures"]
-	require.Nil(t, s.declare())
+	require.Nil(t, s.declare(operations.CurrentLog))
 	require.Equal(t, before, s.files()["journal/erasures"])
 	require.Zero(t, s.declared())
 }
@@ -106,7 +106,7 @@ func TestAJournalThatIsLostWithThePinsIsBegunAnew(t *testing.T) {
 	s.erase(gone)
 	s.lose("journal", "pins")
 	s.refuses(keyring.ErrJournalMissing)
-	e := s.declare()
+	e := s.declare(operations.CurrentLog)
 	require.NotNil(t, e)
 	require.Positive(t, e.Keys)
 	require.Zero(t, e.Again)
@@ -118,7 +118,7 @@ func TestAJournalThatIsLostWithThePinsIsBegunAnew(t *testing.T) {
 	s.requireClean()
 	s.close()
 
-	require.Nil(t, s.declare(), "nothing is to be done")
+	require.Nil(t, s.declare(operations.CurrentLog), "nothing is to be done")
 	require.NotContains(t, s.reports(), "declared lost")
 	require.Equal(t, 1, s.declared())
 	s.erase(later)
@@ -161,7 +161,7 @@ func TestAJournalThatIsLostWithTheKeysIsBegunAnew(t *testing.T) {
 				require.NoError(t, keys.Close())
 				e = s.open().LostJournal
 			} else {
-				e = s.declare()
+				e = s.declare(operations.CurrentLog)
 			}
 			require.NotNil(t, e)
 			require.Positive(t, e.Keys)
@@ -189,6 +189,53 @@ func TestAJournalThatIsLostWithTheKeysIsBegunAnew(t *testing.T) {
 	}
 }
 
+// The disk of the ledger, the journal and the pins is lost, and the keys are
+// not: they know who was erased.
+func TestAJournalThatIsLostWithTheLedgerIsBegunAnewFromTheKeys(t *testing.T) {
+	s := newSite(t)
+	before, gone, stays := s.person(1), s.person(2), s.person(3)
+	s.erase(before)
+	made := s.backup()
+	s.erase(gone)
+	s.restore(made[0].Dir, "")
+	s.lose("journal", "pins", "lookup")
+	s.refuses(keyring.ErrJournalMissing)
+	s.refusesDeclared(app.ErrOlderLedger)
+	e := s.declare(operations.CurrentKeys)
+	require.NotNil(t, e)
+	require.Equal(t, operations.CurrentKeys, e.Current)
+	require.Positive(t, e.Keys)
+	s.requireErased(before, gone)
+	s.requireReadable(stays)
+	events, keys := s.reapplied(gone)
+	require.Equal(t, 1, events)
+	require.Positive(t, keys)
+	require.Empty(t, s.found(2))
+	require.NotEmpty(t, s.found(3))
+	s.requireClean()
+	s.close()
+	s.open()
+	require.Equal(t, 1, s.declared())
+	events, _ = s.reapplied(gone)
+	require.Equal(t, 1, events, "it is noted once")
+	s.requireClean()
+}
+
+// Keys that came back from a backup are not current, whatever is declared.
+func TestNoDeclarationForRestoredKeys(t *testing.T) {
+	s := newSite(t)
+	gone := s.person(1)
+	made := s.backup()
+	s.erase(gone)
+	s.restore(made[0].Dir, made[1].Dir)
+	s.lose("journal")
+	s.refuses(keyring.ErrJournalMissing)
+	before := s.files()
+	_, err := app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost(operations.CurrentKeys))
+	require.ErrorIs(t, err, keyring.ErrOlderKeys)
+	require.Equal(t, before, s.files())
+}
+
 // A ledger that came back from a backup does not know who was erased since, and
 // no declaration makes up for the journal.
 func TestNoDeclarationForARestoredLedger(t *testing.T) {
@@ -205,7 +252,7 @@ func TestNoDeclarationForARestoredLedger(t *testing.T) {
 			s.refuses(keyring.ErrJournalMissing)
 			s.refusesDeclared(app.ErrOlderLedger)
 			require.NoError(t, os.CopyFS(filepath.Join(s.dir, "journal"), os.DirFS(kept)))
-			s.declare()
+			s.declare(operations.CurrentLog)
 			s.requireErased(gone)
 			s.requireReadable(stays)
 			require.Zero(t, s.declared())
@@ -253,7 +300,7 @@ func TestKeysOfBeforeARestartAreRefused(t *testing.T) {
 	s.lose("journal", "pins")
 	s.refusesDeclared(app.ErrOlderLedger)
 	s.restore("", later[1].Dir)
-	require.NotNil(t, s.declare())
+	require.NotNil(t, s.declare(operations.CurrentLog))
 	s.requireErased(gone)
 	s.requireReadable(stays)
 	s.requireClean()
@@ -270,7 +317,7 @@ func TestAJournalThatIsThereIsMovedAwayFirst(t *testing.T) {
 	s.lose("pins")
 	s.refusesDeclared(keyring.ErrJournalMissing)
 	require.NoError(t, os.Rename(path, filepath.Join(t.TempDir(), "erasures")))
-	require.NotNil(t, s.declare())
+	require.NotNil(t, s.declare(operations.CurrentLog))
 	s.requireErased(gone)
 }
 
@@ -294,7 +341,7 @@ func TestTheLogKnowsWhatALostRaceHadLeft(t *testing.T) {
 	s.requireErased(gone)
 	s.restore("", made[1].Dir)
 	s.lose("journal")
-	require.NotNil(t, s.declare())
+	require.NotNil(t, s.declare(operations.CurrentLog))
 	s.requireErased(gone)
 	s.requireReadable(stays)
 	state, err := s.app.Keys.KeyStates(t.Context(), []keyring.KeyInfo{{

@@ -28,7 +28,7 @@ type erasedAgain struct {
 //     agree. One that was stopped for a hold had destroyed nothing, and goes on
 //     destroying nothing; one that was only ordered is left to the process.
 //   - The keys: what was destroyed again is noted in the stream of the person,
-//     and so is, when the log is an older copy, every fence that it does not
+//     and so is, when the log is or may be an older copy, every fence that it does not
 //     know of.
 func (a *App) reconcile(ctx context.Context, copied bool) error {
 	a.reportJournal()
@@ -40,7 +40,11 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 	if err := a.byLog(ctx, again); err != nil {
 		return err
 	}
-	if copied {
+	declared, err := a.declaresKeys(ctx)
+	if err != nil {
+		return err
+	}
+	if copied || declared {
 		if err := a.byFences(ctx, again); err != nil {
 			return err
 		}

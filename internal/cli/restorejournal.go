@@ -5,12 +5,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"lethe/domain/operations"
 	"lethe/internal/app"
 	"lethe/internal/keyring"
 )
 
 type restoreJournalCmd struct {
-	Lost bool `help:"Declare it: the journal is gone for good, and the ledger is not an older copy of itself."`
+	Lost    bool   `help:"Declare it: the journal is gone for good, and what --current names is not an older copy of itself."`
+	Current string `enum:"log,keys" default:"log" help:"What is no older copy: the log (in --data), or the keys (in --keys)."`
 }
 
 // Help is shown by --help.
@@ -21,9 +23,13 @@ With --lost you declare two things, and both must be true:
 
 1. The journal will not come back. One that is found later is of no use.
 
-2. The ledger in --data is the one that was written last. It was not put back from a backup, from a snapshot of the machine or from any other copy that is older than the last erasure; if it was ever restored, then with this journal in place, and the keys are from after that.
+2. Something that is left knows of every key that was destroyed:
 
-So the log names every key that was destroyed. If the second is not true, keys of people who were erased since the copy was made stay in force, and their data can be read again: nobody can tell whose. Where that can be seen, by the known checkpoints or by the keys, the command refuses; where the checkpoints are lost, nothing but your declaration stands against it.
+   --current log: The ledger in --data is the one that was written last. It was not put back from a backup, from a snapshot of the machine or from any other copy that is older than the last erasure; if it was ever restored, then with this journal in place, and the keys are from after that. So the log names every key.
+
+   --current keys: The key store in --keys is the one that was in use. It was never put back from any copy that is older than the last erasure. So it has a fence for every key. The ledger may be a restored one.
+
+If the second is not true, keys of people who were erased since the copy was made stay in force, and their data can be read again: nobody can tell whose. Where that can be seen, by the known checkpoints or by the keys, the command refuses; where the checkpoints are lost, nothing but your declaration stands against it.
 
 A new journal is begun with what the keys know to be destroyed. What the log says beyond that is destroyed again, before anything else. The declaration is recorded in the log. Marks of suppression that lay beside the journal, and that the keys do not have, are lost: an import could bring those people back.
 
@@ -31,7 +37,8 @@ Stop the server first. What was stopped in between is ended by the same command,
 
 Example:
 
-    lethe restore journal --lost --data /var/lib/lethe`
+    lethe restore journal --lost --data /var/lib/lethe
+    lethe restore journal --lost --current keys --data /var/lib/lethe --keys /mnt/keys`
 }
 
 // journalRestored is what the declaration came to.
@@ -46,7 +53,7 @@ type journalRestored struct {
 func (c *restoreJournalCmd) Run(ctx context.Context, s *shell) error {
 	switch {
 	case !c.Lost:
-		return usage("say with --lost that the journal is gone for good and that the ledger is not an older copy: " +
+		return usage("say with --lost that the journal is gone for good and that the ledger, or with --current keys the keys, are no older copy: " +
 			"lethe restore journal --help says what you declare by that")
 	case s.root.Client.Server != "":
 		return usage("this works on the directories themselves: stop the server, and leave --server out")
@@ -55,7 +62,7 @@ func (c *restoreJournalCmd) Run(ctx context.Context, s *shell) error {
 	if _, err := os.Stat(filepath.Join(keys, keyring.StoreFile)); err != nil { // keys would be made
 		return usage("there is no key store in %s: restore the keys first, or name its directory with --keys", keys)
 	}
-	a, err := s.open(ctx, app.JournalLost())
+	a, err := s.open(ctx, app.JournalLost(operations.CurrentPart(c.Current)))
 	if err != nil {
 		return err
 	}

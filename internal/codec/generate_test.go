@@ -44,6 +44,7 @@ var _ = []struct{}{
 	known(subject.Web, subject.Paper),
 	known(subject.Checkbox, subject.SourceRecord),
 	known(subject.Self, subject.Guardian),
+	known(operations.CurrentLog, operations.CurrentKeys),
 	known(subject.Proven, subject.Asserted),
 	known(subject.Provided, subject.ThirdParty),
 	known(subject.FromPerson, subject.FromMigration),

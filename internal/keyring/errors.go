@@ -25,6 +25,8 @@ var (
 	// ErrJournalMissing: keys were destroyed that this key store may have again.
 	ErrJournalMissing = errors.New("the erasure journal is missing or older than what is known of it, and the key store may hold keys that were destroyed: " +
 		"put the journal back where --journal says; if it is gone for good, see lethe restore journal --help")
+	// ErrOlderKeys: the key store was declared to be no older copy, and is one.
+	ErrOlderKeys = errors.New("the key store is an older copy")
 	// ErrNewer: a newer program wrote the store.
 	ErrNewer = errors.New("the key store was written by a newer program")
 	// ErrClosed: the keyring was closed.

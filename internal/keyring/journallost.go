@@ -19,12 +19,17 @@ type Declaration struct {
 	ID   domain.ID
 	At   time.Time
 	Keys uint64 // destroyed ones that the key store knew of, and that were written into the new journal
+	Own  bool   // it is the key store that was declared to be no older copy, and not the log
 }
 
 // causeJournalLost is of the entry that a journal begins with when the one
 // before was declared lost. It has no keys; its erasure is the declaration's
 // ID, and its marks count the entries that follow it of the key store's fences.
-const causeJournalLost domain.Name = "journal-lost"
+// The second is of a declaration that the key store is no older copy.
+const (
+	causeJournalLost domain.Name = "journal-lost"
+	causeKeysCurrent domain.Name = "journal-lost-keys-current"
+)
 
 // declare asks whether a journal may be begun anew. Nobody has to be asked
 // when the key store is seen to be as new as anything that was ever destroyed;
@@ -44,10 +49,16 @@ func (k *Keyring) declare(c *changes, copied *head) ([]entry, error) {
 		return nil, fmt.Errorf("%s is there, and is damaged, older than what is known, or of another key store: move it away, and keep it: %w",
 			k.journal.path(), ErrJournalMissing)
 	}
+	e := entry{at: k.opts.Now().UnixMicro(), cause: causeJournalLost}
+	if k.opts.KeysCurrent {
+		e.cause = causeKeysCurrent
+		if copied.after(&c.journal) {
+			return nil, fmt.Errorf("%w: beside the known checkpoints is what was destroyed last, and the key store does not have that", ErrOlderKeys)
+		}
+	}
 	if err := k.opts.JournalLost(c.logMark); err != nil {
 		return nil, err
 	}
-	e := entry{at: k.opts.Now().UnixMicro(), cause: causeJournalLost}
 	if _, err := io.ReadFull(k.opts.Rand, e.erasure[:]); err != nil {
 		return nil, fmt.Errorf("drawing an ID: %w", err)
 	}
@@ -92,8 +103,10 @@ func (j *journal) declaration() (d Declaration, err error) {
 		return d, nil
 	case err != nil:
 		return d, fmt.Errorf("reading the erasure journal: %w", err)
-	case first.cause == causeJournalLost && len(first.keys) == 0:
-		d = Declaration{ID: first.erasure, At: time.UnixMicro(first.at).UTC(), Keys: uint64(first.marks)}
+	case (first.cause == causeJournalLost || first.cause == causeKeysCurrent) && len(first.keys) == 0:
+		d = Declaration{
+			ID: first.erasure, At: time.UnixMicro(first.at).UTC(), Keys: uint64(first.marks), Own: first.cause == causeKeysCurrent,
+		}
 	}
 	return d, nil
 }

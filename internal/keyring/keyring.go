@@ -39,8 +39,10 @@ type Options struct {
 	// with LogMark, and must not call the keyring. When it agrees, the journal is
 	// begun anew from the fences, and what was destroyed behind that mark of the
 	// log, which nobody else knows then, is the caller's to destroy again. Its
-	// error is Open's, and nothing was changed.
+	// error is Open's, and nothing was changed. KeysCurrent: it is declared that
+	// the key store is no older copy, and not that the log is none.
 	JournalLost func(logMark uint64) error
+	KeysCurrent bool
 
 	// EpochReplicas are other places of the epoch keys, on other disks: losing
 	// one place loses nothing.

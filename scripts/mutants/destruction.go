@@ -44,6 +44,16 @@ func pitfall3() []mutant {
 			app, "TestKeysOfBeforeARestartAreRefused",
 		},
 		{
+			3, "the refusal of a declaration that the keys are current, where they are seen not to be",
+			one(keyring+"/journallost.go", `		if copied.after(&c.journal) {`, `		if false && copied.after(&c.journal) {`),
+			app, "TestNoDeclarationForRestoredKeys",
+		},
+		{
+			3, "what the keys know of erasures that the log may not know, when they were declared current",
+			one(app+"/reconcile.go", `	if copied || declared {`, `	if copied || declared && false {`),
+			app, "TestAJournalThatIsLostWithTheLedgerIsBegunAnewFromTheKeys",
+		},
+		{
 			3, "the order in which a lookup is made again only when nobody's keys are back",
 			[]edit{
 				{app + "/app.go", `	if err := a.rebuildLookup(ctx); err != nil {
