@@ -190,35 +190,51 @@ func TestAJournalThatIsLostWithTheKeysIsBegunAnew(t *testing.T) {
 }
 
 // The disk of the ledger, the journal and the pins is lost, and the keys are
-// not: they know who was erased.
+// not: they know who was erased. A copy of the ledger that somebody made does
+// not even show that it is one.
 func TestAJournalThatIsLostWithTheLedgerIsBegunAnewFromTheKeys(t *testing.T) {
-	s := newSite(t)
-	before, gone, stays := s.person(1), s.person(2), s.person(3)
-	s.erase(before)
-	made := s.backup()
-	s.erase(gone)
-	s.restore(made[0].Dir, "")
-	s.lose("journal", "pins", "lookup")
-	s.refuses(keyring.ErrJournalMissing)
-	s.refusesDeclared(app.ErrOlderLedger)
-	e := s.declare(operations.CurrentKeys)
-	require.NotNil(t, e)
-	require.Equal(t, operations.CurrentKeys, e.Current)
-	require.Positive(t, e.Keys)
-	s.requireErased(before, gone)
-	s.requireReadable(stays)
-	events, keys := s.reapplied(gone)
-	require.Equal(t, 1, events)
-	require.Positive(t, keys)
-	require.Empty(t, s.found(2))
-	require.NotEmpty(t, s.found(3))
-	s.requireClean()
-	s.close()
-	s.open()
-	require.Equal(t, 1, s.declared())
-	events, _ = s.reapplied(gone)
-	require.Equal(t, 1, events, "it is noted once")
-	s.requireClean()
+	for _, from := range []string{"a backup", "a copy"} {
+		t.Run(from, func(t *testing.T) {
+			s := newSite(t)
+			before, gone, stays := s.person(1), s.person(2), s.person(3)
+			s.erase(before)
+			made := s.backup()
+			s.close()
+			data, copied := filepath.Join(s.dir, "data"), t.TempDir()
+			require.NoError(t, os.CopyFS(copied, os.DirFS(data)))
+			s.open()
+			s.erase(gone)
+			if from == "a backup" {
+				s.restore(made[0].Dir, "")
+			} else {
+				s.lose("data")
+				require.NoError(t, os.CopyFS(data, os.DirFS(copied)))
+			}
+			s.lose("journal", "pins", "lookup")
+			s.refuses(keyring.ErrJournalMissing)
+			if from == "a backup" {
+				s.refusesDeclared(app.ErrOlderLedger)
+			}
+			e := s.declare(operations.CurrentKeys)
+			require.NotNil(t, e)
+			require.Equal(t, operations.CurrentKeys, e.Current)
+			require.Positive(t, e.Keys)
+			s.requireErased(before, gone)
+			s.requireReadable(stays)
+			events, keys := s.reapplied(gone)
+			require.Equal(t, 1, events)
+			require.Positive(t, keys)
+			require.Empty(t, s.found(2))
+			require.NotEmpty(t, s.found(3))
+			s.requireClean()
+			s.close()
+			s.open()
+			require.Equal(t, 1, s.declared())
+			events, _ = s.reapplied(gone)
+			require.Equal(t, 1, events, "it is noted once")
+			s.requireClean()
+		})
+	}
 }
 
 // Keys that came back from a backup are not current, whatever is declared.
