@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ type retentionDueCmd struct {
 
 // Help is shown by --help.
 func (retentionDueCmd) Help() string {
-	return `A value is overdue when the retention of every purpose that holds it has ended (GDPR 5(1)(e)). Nothing is changed. What a hold keeps, or the person asked to restrict instead (18(1)(b), (c)), is listed with what keeps it. With --json one line of JSON a person.
+	return `A value is overdue when the retention of every purpose that holds it has ended (GDPR 5(1)(e)). Nothing is changed. What a hold keeps, or the person asked to restrict instead (18(1)(b), (c)), is listed with what keeps it.
 
 Examples:
 
@@ -36,46 +37,71 @@ func (c *retentionDueCmd) Run(ctx context.Context, s *shell) error {
 	if c.After != "" {
 		q.query.Set("after", c.After)
 	}
-	people, looked := 0, 0
-	for {
-		a, err := s.ask(ctx, q)
-		if err != nil {
-			return err
-		}
-		var page httpapi.Overdue
-		if err := a.into(&page); err != nil {
-			return err
-		}
-		if err := s.overdue(page.Items); err != nil {
-			return err
-		}
-		people, looked = people+len(page.Items), looked+page.Looked
-		if page.Next == "" {
-			break
-		}
-		q.query.Set("after", string(page.Next))
-	}
 	if s.root.JSON {
-		return nil
+		return c.asJSON(ctx, s, q)
+	}
+	people := 0
+	looked, err := eachOverdue(ctx, s, q, func(page []httpapi.OverduePerson) error {
+		people += len(page)
+		return s.overdue(page)
+	})
+	if err != nil {
+		return err
 	}
 	p := &page{}
 	p.line("%s of %s people have something that is overdue.", count(people), count(looked))
 	return p.writeTo(s.process.Stdout)
 }
 
-// overdue prints one page's people.
-func (s *shell) overdue(people []httpapi.OverduePerson) error {
-	if s.root.JSON {
-		for _, person := range people {
-			if err := json.MarshalWrite(s.process.Stdout, person); err != nil {
+// asJSON writes the pages as one object, one person on each line, since all of
+// them may be more than fits into memory.
+func (c *retentionDueCmd) asJSON(ctx context.Context, s *shell, q call) error {
+	out, comma := bufio.NewWriter(s.process.Stdout), ""
+	_, _ = out.WriteString("{\n  \"items\": [") // its error stays until the flush
+	looked, err := eachOverdue(ctx, s, q, func(page []httpapi.OverduePerson) error {
+		for _, person := range page {
+			text, err := json.Marshal(person)
+			if err != nil {
 				return fmt.Errorf("writing JSON: %w", err)
 			}
-			if _, err := io.WriteString(s.process.Stdout, "\n"); err != nil {
-				return fmt.Errorf("writing the output: %w", err)
-			}
+			_, _ = fmt.Fprintf(out, "%s\n    %s", comma, text)
+			comma = ","
 		}
 		return nil
+	})
+	if err != nil {
+		return err
 	}
+	_, _ = fmt.Fprintf(out, "\n  ],\n  \"looked\": %d\n}\n", looked)
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
+
+// eachOverdue visits every page, and counts the people who were looked at.
+func eachOverdue(ctx context.Context, s *shell, q call, visit func([]httpapi.OverduePerson) error) (looked int, err error) {
+	for {
+		a, err := s.ask(ctx, q)
+		if err != nil {
+			return looked, err
+		}
+		var page httpapi.Overdue
+		if err := a.into(&page); err != nil {
+			return looked, err
+		}
+		if err := visit(page.Items); err != nil {
+			return looked, err
+		}
+		if looked += page.Looked; page.Next == "" {
+			return looked, nil
+		}
+		q.query.Set("after", string(page.Next))
+	}
+}
+
+// overdue prints one page's people.
+func (s *shell) overdue(people []httpapi.OverduePerson) error {
 	if len(people) == 0 {
 		return nil
 	}

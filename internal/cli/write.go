@@ -131,7 +131,7 @@ func notUnderstood(err error) error {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
 		if errors.Is(err, json.ErrUnknownName) {
-			return usage("--values: it has a member that this command does not take")
+			return usage("--values: it has a member that this command does not take%s", httpapi.NoneOf(semantic.GoType))
 		}
 		return usage("--values: a member is not of the type that it must have (%s)", semantic.GoType)
 	}

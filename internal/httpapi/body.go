@@ -35,7 +35,7 @@ func (b *body[T]) check() error {
 	if b.err != nil {
 		return b.err
 	}
-	return checkForm(reflect.ValueOf(&b.Value).Elem(), "")
+	return checkForm(reflect.ValueOf(&b.Value).Elem(), "", "")
 }
 
 var errNotABody = errors.New("a body must be declared as body[T]")
@@ -81,7 +81,7 @@ func decodeStrictly(data []byte, into any) *domain.Error {
 	if located {
 		at := semantic.JSONPointer
 		if errors.Is(err, json.ErrUnknownName) {
-			return malformed(place(at.Parent()), "it has a member that this operation does not know")
+			return malformed(place(at.Parent()), "it has a member that is not known here"+NoneOf(semantic.GoType))
 		}
 		return malformed(place(at), "it is not of the type that /openapi.json gives for it")
 	}
@@ -90,6 +90,36 @@ func decodeStrictly(data []byte, into any) *domain.Error {
 		return malformed("body", "a member is there twice")
 	}
 	return malformed("body", "this is not JSON in UTF-8")
+}
+
+// maxMembers bounds the members that a message names.
+const maxMembers = 40
+
+// NoneOf names the members that a type has, instead of what was sent: ": it is
+// none of a, b"; "" when it has none, or very many.
+func NoneOf(t reflect.Type) string {
+	names := members(t, nil)
+	if len(names) == 0 || len(names) > maxMembers {
+		return ""
+	}
+	return ": it is none of " + strings.Join(names, ", ")
+}
+
+func members(t reflect.Type, names []string) []string {
+	if t == nil || t.Kind() != reflect.Struct {
+		return names
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "":
+			names = members(f.Type, names)
+		case f.IsExported() && name != "" && name != "-":
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // times refuses the zero time: left out it means now, and said out loud it is

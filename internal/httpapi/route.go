@@ -125,7 +125,7 @@ func answerTo(c *call, err error) error {
 // checkInput refuses illegal parameters and then bodies.
 func checkInput(in any) error {
 	v := reflect.ValueOf(in).Elem()
-	if err := checkForm(v, ""); err != nil {
+	if err := checkForm(v, "", ""); err != nil {
 		return err
 	}
 	f := v.FieldByName("Body")
