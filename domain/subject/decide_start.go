@@ -115,7 +115,8 @@ func (d *decision) open(v personal.Value) (string, error) {
 	}
 	text, ok := d.Opened(v)
 	if !ok {
-		return "", domain.Internal("sealing a value again: it cannot be opened, so nothing of its group may go", nil)
+		return "", domain.Internal("sealing a value again that stays: it cannot be opened, so nothing of its group may go. "+
+			"Restore the key store that has its key; or cancel this erasure, and order it for the other groups", nil)
 	}
 	return text, nil
 }
