@@ -110,13 +110,19 @@ func (a *App) requeue(ctx context.Context, rec domain.Recorded) error {
 	if err != nil {
 		return err
 	}
-	linked, err := a.Door.Linked(ctx, token) // a hold binds all records of a person
-	if err != nil {
-		return err
+	people := []domain.Token{token}
+	if e, ok := rec.Event.(*subject.LinkUndone); ok {
+		people = append(people, e.Other)
 	}
-	for _, of := range append([]domain.Token{token}, linked...) {
-		if _, err := a.Erasures.Requeue(ctx, of); err != nil {
+	for _, of := range people {
+		linked, err := a.Door.Linked(ctx, of) // a hold binds all records of a person
+		if err != nil {
 			return err
+		}
+		for _, of := range append([]domain.Token{of}, linked...) {
+			if _, err := a.Erasures.Requeue(ctx, of); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -23,7 +23,21 @@ func (l *Ledger) Together(ctx context.Context, token domain.Token, o *subject.Er
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	return slices.DeleteFunc(slices.Clone(with), func(t domain.Token) bool { return !slices.Contains(linked, t) }), nil
+	var together []domain.Token
+	for _, t := range with {
+		there := slices.Contains(linked, t)
+		if !there { // a link is on one record a moment before it is on the other
+			back, err := l.linked(ctx, t)
+			if err != nil {
+				return nil, unavailable(err)
+			}
+			there = slices.Contains(back, token)
+		}
+		if there {
+			together = append(together, t)
+		}
+	}
+	return together, nil
 }
 
 // linked follows a record's links as far as they reach.
