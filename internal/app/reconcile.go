@@ -58,7 +58,7 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 		keys += len(refs)
 	}
 	if len(again) > 0 {
-		a.report(fmt.Sprintf("%d erasures that what was restored did not know of were carried out again: %d keys", len(again), keys))
+		a.report(fmt.Sprintf("erasures that what was restored did not know of were carried out again: %d (keys: %d)", len(again), keys))
 	}
 	if err := a.recordJournal(ctx); err != nil {
 		return err

@@ -213,7 +213,7 @@ func writeUnordered(p *page, u *httpapi.ErasedAgain) {
 			groups = append(groups, k.Group)
 		}
 	}
-	p.line("Erasure %s was carried out again %s: %s of %s destroyed.", u.Erasure, stamp(u.At), keyWords(len(u.Keys)), words(groups))
+	p.line("Erasure %s was carried out again %s: %s of %s destroyed.", u.Erasure, stamp(u.At), counted(len(u.Keys), "key"), words(groups))
 	p.line("Its order is in a range of the ledger that is lost, and so are withdrawals and objections that came with it: record them again, or order it again. " +
 		"Legal holds and restrictions may be lost, too: place them again before an officer accepts what is lost.")
 }
@@ -351,6 +351,8 @@ func sinkNames(of []subject.SinkConfirmed) string {
 func happens(e *httpapi.Erasure, g *subject.Weighed) string {
 	done := !e.Completed.IsZero()
 	switch {
+	case e.State == string(subject.IsCancelled) && (g.Outcome == subject.Erase || g.Outcome == subject.Trim):
+		return "stays, as it was called off"
 	case g.Outcome == subject.Erase && done:
 		return "erased"
 	case g.Outcome == subject.Erase:
@@ -362,6 +364,9 @@ func happens(e *httpapi.Erasure, g *subject.Weighed) string {
 	case g.Outcome == subject.Trim && len(g.Values) == 0:
 		return "superseded values go"
 	case g.Outcome == subject.Trim:
+		if len(g.Values) == 1 {
+			return "1 value goes, the others stay"
+		}
 		return count(len(g.Values)) + " values go, the others stay"
 	}
 	return "stays"
