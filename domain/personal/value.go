@@ -1,8 +1,8 @@
 // Package personal holds the one type a personal value may have in Go.
 //
-// A Value is in one of five states. Present holds the plaintext in its
+// A Value is in one of six states. Present holds the plaintext in its
 // canonical text form; Sealed holds ciphertext and what opening it needs;
-// Erased, KeyMissing and Tampered are the three different ways in which a
+// Erased, KeyMissing, Tampered and Lost are the four different ways in which a
 // sealed value cannot be read, and are never confused with each other, with
 // "" or with zero.
 //
@@ -26,9 +26,10 @@ const (
 	Erased     // its key was destroyed on purpose
 	KeyMissing // no key and no fence: an alarm, never "erased"
 	Tampered   // the stored bytes do not authenticate
+	Lost       // its key was destroyed, and the copy under a newer one that was to stay is lost: never "erased"
 )
 
-var stateNames = [...]string{"absent", "present", "sealed", "erased", "key_missing", "tampered"}
+var stateNames = [...]string{"absent", "present", "sealed", "erased", "key_missing", "tampered", "lost"}
 
 func (s State) String() string {
 	if int(s) < len(stateNames) {
@@ -59,9 +60,9 @@ func Of(text string) Value { return Value{state: Present, text: text} }
 // SealedAs makes a Sealed value.
 func SealedAs(ref *Ref) Value { return Value{state: Sealed, ref: ref} }
 
-// Unreadable makes a value that cannot be read; why is Erased, KeyMissing or Tampered.
+// Unreadable makes a value that cannot be read; why is Erased, KeyMissing, Tampered or Lost.
 func Unreadable(why State) Value {
-	if why != Erased && why != KeyMissing {
+	if why != Erased && why != KeyMissing && why != Lost {
 		why = Tampered
 	}
 	return Value{state: why}

@@ -60,8 +60,7 @@ type CompleteErasure struct {
 // NoteReapplied notes that an erasure was applied to restored keys again.
 type NoteReapplied struct {
 	When
-	Erasure domain.ID
-	Keys    []KeyRef
+	Reapplied ErasureReapplied
 }
 
 // OpenLifecycle lets an erased person be recorded anew. Officers only.
@@ -293,10 +292,10 @@ func (d *decision) completeErasure(c CompleteErasure) ([]domain.Event, error) {
 }
 
 func (d *decision) noteReapplied(c NoteReapplied) ([]domain.Event, error) {
-	if len(c.Keys) == 0 {
+	if len(c.Reapplied.Keys) == 0 {
 		return nil, nil
 	}
-	return one(&ErasureReapplied{Erasure: c.Erasure, Keys: c.Keys})
+	return one(&c.Reapplied)
 }
 
 func (d *decision) openLifecycle(c OpenLifecycle) ([]domain.Event, error) {

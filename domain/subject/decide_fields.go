@@ -133,8 +133,13 @@ func (d *decision) place(items []Item, f *catalogue.FieldDeclared, entry Entry, 
 }
 
 // freeSlot never gives a slot again that was used before, so that a removed
-// value is not taken for its successor.
+// value is not taken for its successor. But what is lost is replaced first.
 func (d *decision) freeSlot(items []Item, field domain.Name) uint16 {
+	for _, f := range d.fields(window{}) {
+		if f.Field == field && f.Lost && f.Earlier == 0 && !names(items, field, f.Slot) {
+			return f.Slot
+		}
+	}
 	next := uint16(0)
 	take := func(of []Item) {
 		for _, item := range of {

@@ -95,7 +95,7 @@ func (d *decision) reseal(erasure domain.ID, g Weighed, s *scale) (*ValuesReseal
 	}
 	e := &ValuesResealed{Erasure: erasure, Group: g.Group, Dropped: g.Values}
 	for _, f := range d.fields(window{}) {
-		if f.Group != g.Group || slices.Contains(g.Values, f.Ref()) {
+		if f.Group != g.Group || f.Lost || slices.Contains(g.Values, f.Ref()) {
 			continue
 		}
 		text, err := d.open(f.Value)

@@ -108,9 +108,17 @@ type ErasureCompleted struct {
 
 // ErasureReapplied: keys of an erasure that had started were there again, as
 // after a restored backup, and were destroyed again before anything was served.
+//
+// An older copy of the log does not have the events that carried over what the
+// erasure left of the groups in Left, so that nothing opens any more that was
+// sealed in these before. Of their values those in Erased were to go, and are no
+// values any more. Those in Lost were to stay: they were not erased.
 type ErasureReapplied struct {
-	Erasure domain.ID `json:"erasure"`
-	Keys    []KeyRef  `json:"keys"`
+	Erasure domain.ID     `json:"erasure"`
+	Keys    []KeyRef      `json:"keys"`
+	Left    []domain.Name `json:"left,omitzero"`
+	Erased  []ValueRef    `json:"erased,omitzero"`
+	Lost    []ValueRef    `json:"lost,omitzero"`
 }
 
 // LifecycleOpened lets a person who was erased be recorded anew. What was

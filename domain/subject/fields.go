@@ -18,6 +18,9 @@ type Field struct {
 	// Earlier is the lifecycle of a value that an erasure had to leave, when a
 	// later one has opened: it goes when what keeps it ends. 0 otherwise.
 	Earlier uint32
+	// Lost: it was to stay, and is lost with the events that carried it over to
+	// another key (see ErasureReapplied). It does not open, and was not erased.
+	Lost bool
 }
 
 // Ref names the value's place.
@@ -68,6 +71,8 @@ func (s *State) foldFields(w window, replaced func(Field)) []Field {
 			list = removed(list, e)
 		case *ValuesResealed:
 			list = resealed(list, e, r)
+		case *ErasureReapplied:
+			list = reapplied(list, e)
 		}
 	}
 	slices.SortFunc(list, func(a, b Field) int {
@@ -119,6 +124,15 @@ func resealed(list []Field, e *ValuesResealed, r *domain.Recorded) []Field {
 	return slices.DeleteFunc(list, func(f Field) bool {
 		return slices.Contains(e.Dropped, f.Ref())
 	})
+}
+
+// reapplied drops the values that were to go, and notes which ones are lost.
+func reapplied(list []Field, e *ErasureReapplied) []Field {
+	list = slices.DeleteFunc(list, func(f Field) bool { return slices.Contains(e.Erased, f.Ref()) })
+	for i := range list {
+		list[i].Lost = list[i].Lost || slices.Contains(e.Lost, list[i].Ref())
+	}
+	return list
 }
 
 // removed takes the purpose out of the field's values and drops those that no

@@ -33,6 +33,10 @@ func (s *State) remaining(g domain.Name) (list []remnant) {
 			if goesIn(e.Groups, g) && !stopped[e.Erasure] {
 				list = resealedBy(list, e.Erasure)
 			}
+		case *ErasureReapplied:
+			if slices.Contains(e.Left, g) {
+				list = nil
+			}
 		case *ValuesResealed:
 			if stopped[e.Erasure] {
 				continue // the values stay where they were, too
@@ -102,7 +106,7 @@ func sealedBy(r *domain.Recorded, e Event, g domain.Name) (list []remnant) {
 func (s *scale) superseded(g domain.Name) bool {
 	live := 0
 	for i := range s.fields {
-		if s.fields[i].Group == g {
+		if s.fields[i].Group == g && !s.fields[i].Lost {
 			live++
 		}
 	}

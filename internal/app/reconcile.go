@@ -9,7 +9,6 @@ import (
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/keyring"
-	"lethe/internal/ledger"
 )
 
 // erasedAgain is an erasure whose keys were there again when the ledger was
@@ -49,16 +48,8 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 			return err
 		}
 	}
-	keys := 0
-	for of, refs := range again {
-		_, err := a.Ledger.On(ctx, ledger.Request{Principal: System}, of.token, subject.Env{}, subject.NoteReapplied{Erasure: of.erasure, Keys: refs})
-		if err != nil {
-			return fmt.Errorf("noting that an erasure was carried out again: %w", err)
-		}
-		keys += len(refs)
-	}
-	if len(again) > 0 {
-		a.report(fmt.Sprintf("erasures that what was restored did not know of were carried out again: %d (keys: %d)", len(again), keys))
+	if err := a.note(ctx, again, copied); err != nil {
+		return err
 	}
 	if err := a.recordJournal(ctx); err != nil {
 		return err
@@ -191,7 +182,12 @@ func (a *App) left(ctx context.Context, token domain.Token, id domain.ID) (d key
 	if err != nil {
 		return d, nil, err
 	}
-	d.Erasure = id
+	d.Erasure, d.Token = id, token
+	for _, g := range e.Started.Groups {
+		for _, v := range g.Values {
+			d.Values = append(d.Values, keyring.ValueRef{Field: v.Field, Slot: v.Slot})
+		}
+	}
 	for i, state := range states {
 		switch state {
 		case keyring.KeyLive:

@@ -29,6 +29,7 @@ type eventsStep struct {
 	mu     sync.Mutex
 	open   map[string]*eventCheck
 	missed map[part.KeyID]bool // keys that were reported
+	lost   lostValues
 }
 
 // events decodes each event, which also compares the number of its parts with
@@ -76,6 +77,7 @@ func (e *eventsStep) notes(ctx context.Context, s *Step) error {
 		fences++
 	}
 	s.Notes = append(s.Notes, fmt.Sprintf("%d keys were destroyed and are fenced", fences))
+	s.Notes = append(s.Notes, e.lost.notes()...)
 	return nil
 }
 
@@ -119,6 +121,7 @@ func (c *eventCheck) event(rec *eventstore.Recorded) error {
 		c.e.decoded.Add(1)
 		c.decode(rec)
 	}
+	c.lost(rec)
 	for _, p := range rec.Sealed {
 		if h, err := part.Parse(p); err == nil {
 			if err := c.keys.add(&h, rec, false); err != nil {

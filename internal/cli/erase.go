@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -213,9 +214,25 @@ func writeUnordered(p *page, u *httpapi.ErasedAgain) {
 			groups = append(groups, k.Group)
 		}
 	}
-	p.line("Erasure %s was carried out again %s: %s of %s destroyed.", u.Erasure, stamp(u.At), counted(len(u.Keys), "key"), words(groups))
+	p.line("Erasure %s was carried out again %s: %s of %s destroyed.", u.Erasure, stamp(u.At), keyWords(len(u.Keys)), words(groups))
+	if len(u.Left) > 0 {
+		p.line("Of %s it had left something, which is lost with the events that sealed it again: %s. That is not erased: bring it in again from its source.",
+			words(u.Left), cmp.Or(valueNames(u.Lost), "no value that the ledger has"))
+	}
 	p.line("Its order is in a range of the ledger that is lost, and so are withdrawals and objections that came with it: record them again, or order it again. " +
 		"Legal holds and restrictions may be lost, too: place them again before an officer accepts what is lost.")
+}
+
+// valueNames names values as --value takes them.
+func valueNames(of []subject.ValueRef) string {
+	list := make([]string, len(of))
+	for i, v := range of {
+		list[i] = string(v.Field)
+		if v.Slot > 0 {
+			list[i] += ":" + strconv.Itoa(int(v.Slot))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 type eraseListCmd struct {
@@ -351,8 +368,6 @@ func sinkNames(of []subject.SinkConfirmed) string {
 func happens(e *httpapi.Erasure, g *subject.Weighed) string {
 	done := !e.Completed.IsZero()
 	switch {
-	case e.State == string(subject.IsCancelled) && (g.Outcome == subject.Erase || g.Outcome == subject.Trim):
-		return "stays, as it was called off"
 	case g.Outcome == subject.Erase && done:
 		return "erased"
 	case g.Outcome == subject.Erase:
@@ -364,9 +379,6 @@ func happens(e *httpapi.Erasure, g *subject.Weighed) string {
 	case g.Outcome == subject.Trim && len(g.Values) == 0:
 		return "superseded values go"
 	case g.Outcome == subject.Trim:
-		if len(g.Values) == 1 {
-			return "1 value goes, the others stay"
-		}
 		return count(len(g.Values)) + " values go, the others stay"
 	}
 	return "stays"

@@ -28,16 +28,19 @@ func inWords(name string, facts []byte) string {
 		told(&subject.ErasureStarted{}, func(e *subject.ErasureStarted) string { return weighedWords(e.Groups) }),
 		told(&subject.ErasureStopped{}, func(e *subject.ErasureStopped) string { return "stopped: " + weighedWords(e.Groups) }),
 		told(&subject.ErasureCompleted{}, func(e *subject.ErasureCompleted) string {
-			return counted(len(e.Keys), "key") + " destroyed, " + counted(len(e.Sinks), "place") + " confirmed"
+			return keyWords(len(e.Keys)) + " destroyed, " + strconv.Itoa(len(e.Sinks)) + " places confirmed"
 		}),
 		told(&subject.ErasureReapplied{}, func(e *subject.ErasureReapplied) string {
-			return counted(len(e.Keys), "key") + " that a backup had brought back destroyed again"
+			if len(e.Left) > 0 {
+				return "what had stayed of " + words(e.Left) + " is lost; " + keyWords(len(e.Keys)) + " destroyed"
+			}
+			return keyWords(len(e.Keys)) + " that a backup had brought back destroyed again"
 		}),
 		told(&subject.LifecycleOpened{}, func(e *subject.LifecycleOpened) string {
 			return "recorded anew, for the " + strconv.Itoa(int(e.Number)) + ". time: " + words(e.Groups)
 		}),
 		told(&subject.ValuesResealed{}, func(e *subject.ValuesResealed) string {
-			return string(e.Group) + ": " + counted(len(e.Items), "value") + " under a new key, everything else of it goes"
+			return string(e.Group) + ": " + strconv.Itoa(len(e.Items)) + " values under a new key, " + strconv.Itoa(len(e.Dropped)) + " go"
 		}),
 	} {
 		if text := tell(name, facts); text != "" {
@@ -71,4 +74,11 @@ func weighedWords(groups []subject.Weighed) string {
 		}
 	}
 	return strings.Join(list, "; ")
+}
+
+func keyWords(n int) string {
+	if n == 1 {
+		return "1 key"
+	}
+	return strconv.Itoa(n) + " keys"
 }

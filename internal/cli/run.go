@@ -86,8 +86,8 @@ func Run(ctx context.Context, p Process) int {
 	if err != nil {
 		return fail(p.Stderr, false, fmt.Errorf("reading the commands' declaration: %w", err))
 	}
-	if len(p.Args) == 0 || p.Args[0] == "help" {
-		p.Args = append(p.Args[min(1, len(p.Args)):len(p.Args):len(p.Args)], "--help")
+	if len(p.Args) == 0 {
+		p.Args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(p.Args)
 	switch {

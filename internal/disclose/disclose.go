@@ -61,7 +61,7 @@ type Ask struct {
 // Field is one opened value.
 type Field struct {
 	subject.Field                // where it is from and for which purposes it is held
-	Opened        personal.Value // Present, Erased, KeyMissing or Tampered
+	Opened        personal.Value // Present, Erased, KeyMissing, Tampered or Lost
 }
 
 // Opened is what the door gives of one person.
@@ -346,6 +346,9 @@ func (d *Door) fill(ctx context.Context, cat *catalogue.State, purpose domain.Na
 		v, err := d.reveal(ctx, held.Value)
 		if err != nil {
 			return err
+		}
+		if held.Lost && v.State() == personal.Erased {
+			v = personal.Unreadable(personal.Lost)
 		}
 		o.Fields = append(o.Fields, Field{Field: held, Opened: v})
 	}

@@ -122,6 +122,9 @@ func (p *Process) destruction(ctx context.Context, cat *catalogue.State, it Item
 		if g.Outcome == subject.Erase {
 			groups[g.Group] = true
 		}
+		for _, v := range g.Values {
+			d.Values = append(d.Values, keyring.ValueRef{Field: v.Field, Slot: v.Slot})
+		}
 	}
 	all, err := p.Keys.Keys(ctx, owner)
 	if err != nil {

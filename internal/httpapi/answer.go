@@ -48,7 +48,7 @@ func wrote(token domain.Token, out ledger.Outcome, err error) (*written, error) 
 // Value is a personal value in an answer. Text is there when State is
 // present and at no other time, so that nothing erased looks like data.
 type Value struct {
-	State string  `json:"state" enum:"present,sealed,erased,key_missing,tampered" doc:"Only present has a text. Erased: its key was destroyed on purpose. key_missing and tampered are faults that the operator was told of."`
+	State string  `json:"state" enum:"present,sealed,erased,key_missing,tampered,lost" doc:"Only present has a text. Erased: its key was destroyed on purpose. Lost: it was to stay, and is lost with the events that a restored ledger lost. key_missing and tampered are faults that the operator was told of."`
 	Text  *string `json:"text,omitempty" nullable:"false"`
 }
 

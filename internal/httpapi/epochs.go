@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -171,21 +170,15 @@ func (s *API) forgetPlace(ctx context.Context, c *call, in *struct {
 }
 
 func epochProblem(err error) error {
-	var place *keyring.PlaceError
 	switch {
 	case errors.Is(err, keyring.ErrNoPlace):
 		return domain.NotFound("epoch_place.unknown", "id", "there is no such place of epoch keys: list the epochs to find its ID")
 	case errors.Is(err, keyring.ErrPlaceHere):
 		return domain.Conflict("epoch_place.here", "id", "this place of epoch keys is there: take it out of the settings and start again first")
-	case errors.As(err, &place): // who lists epochs sees the places, too
-		why, errno := "", syscall.Errno(0)
-		if errors.As(err, &errno) {
-			why = " (" + errno.Error() + ")"
-		}
+	case errors.Is(err, keyring.ErrPlaceUnreachable):
 		return &domain.Error{
-			Kind: domain.KindUnavailable, Code: "epoch.place_unreachable", Err: err,
-			Message: "epoch keys cannot be read or written in " + place.Dir + why + ", so that no new ones are made: bring the place back, " +
-				"make room there, or start without it in the settings",
+			Kind: domain.KindUnavailable, Code: "epoch.place_unreachable",
+			Message: "a place of epoch keys cannot be reached, so that no new ones are made: bring it back, or start without it in the settings",
 		}
 	}
 	return err

@@ -80,6 +80,10 @@ type ErasedAgain struct {
 	Erasure domain.ID        `json:"erasure"`
 	At      time.Time        `json:"at" doc:"When it was carried out again"`
 	Keys    []subject.KeyRef `json:"keys" doc:"What was destroyed"`
+
+	Left   []domain.Name      `json:"left,omitzero" doc:"Groups of which it had left something, which is lost with the events that are lost"`
+	Erased []subject.ValueRef `json:"erased,omitzero" doc:"Their values that were to go"`
+	Lost   []subject.ValueRef `json:"lost,omitzero" doc:"Their values that were to stay: lost, and not erased"`
 }
 
 // unordered are the erasures of a record that were carried out again and that
@@ -92,7 +96,9 @@ func unordered(s *subject.State) (list []ErasedAgain) {
 			continue
 		}
 		if of, _ := s.Erasure(e.Erasure); of.Ordered == nil {
-			list = append(list, ErasedAgain{Erasure: e.Erasure, At: entries[i].Recorded, Keys: e.Keys})
+			list = append(list, ErasedAgain{
+				Erasure: e.Erasure, At: entries[i].Recorded, Keys: e.Keys, Left: e.Left, Erased: e.Erased, Lost: e.Lost,
+			})
 		}
 	}
 	return list

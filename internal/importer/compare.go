@@ -95,6 +95,10 @@ func (s *sitting) changed(ctx context.Context, v *value, was mark) error {
 	if err != nil {
 		return err
 	}
+	if erased && s.lost(held) && !s.erasedBeside(v.field.ID) {
+		s.add(v, held.Slot, v.purposes)
+		return nil
+	}
 	if erased { // by an erasure that lost events ordered: it may be this very value
 		s.conflict(v, &was, ruleRemoved)
 		return nil
@@ -124,7 +128,7 @@ func (s *sitting) conflict(v *value, was *mark, rule domain.Name) {
 // person may have it already, and so may this one, when it was imported and
 // the claim was not closed.
 func (s *sitting) appeared(ctx context.Context, v *value) error {
-	var own *subject.Field
+	var own, lost *subject.Field
 	some := false
 	for i := range s.snap.Fields {
 		held := &s.snap.Fields[i]
@@ -139,6 +143,9 @@ func (s *sitting) appeared(ctx context.Context, v *value) error {
 		if same {
 			s.purposesOf(v, held)
 			return nil
+		}
+		if lost == nil && s.lost(held) && !s.marked(held) {
+			lost = held
 		}
 		if own == nil && !s.marked(held) {
 			mine, err := s.mine(ctx, held)
@@ -167,6 +174,8 @@ func (s *sitting) appeared(ctx context.Context, v *value) error {
 	switch {
 	case own != nil:
 		s.rectify(v, own)
+	case lost != nil:
+		s.add(v, lost.Slot, v.purposes)
 	case some && !v.field.Many:
 		s.conflict(v, nil, ruleHeld)
 	default:

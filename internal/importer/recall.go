@@ -115,6 +115,9 @@ func (s *sitting) overruled(ctx context.Context, v *value) (rule domain.Name, wa
 			continue
 		}
 		held := s.held(b.Field, b.Slot)
+		if held != nil && held.Lost {
+			continue
+		}
 		gone := held == nil
 		if !gone {
 			if gone, err = s.Ledger.Erased(ctx, held.Value); err != nil {
@@ -142,6 +145,21 @@ func (s *sitting) overruled(ctx context.Context, v *value) (rule domain.Name, wa
 		}
 	}
 	return "", nil, nil
+}
+
+// lost reports whether a value that this system had brought is lost: it is to
+// come back from there.
+func (s *sitting) lost(held *subject.Field) bool {
+	return held.Lost && held.Source.System == s.src.System() && !held.Source.Import.IsZero()
+}
+
+// erasedBeside reports whether a value of the field that this row brought was
+// erased, while nobody knows any more which one.
+func (s *sitting) erasedBeside(field domain.Name) bool {
+	return slices.ContainsFunc(s.known.values, func(m mark) bool {
+		held := s.held(m.field, m.slot)
+		return m.field == field && m.mac == keyring.ValueMAC{} && (held == nil || !held.Lost)
+	})
 }
 
 // maybe reports whether a value that was brought cannot be read any more since

@@ -9,11 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"lethe/domain"
 	"lethe/domain/catalogue"
 	"lethe/domain/importing"
 	"lethe/domain/personal"
 	"lethe/domain/subject"
 	"lethe/internal/keyring"
+	"lethe/internal/ledger"
 )
 
 // addresses are rows of a person's that bring one e-mail address each: the
@@ -159,4 +161,78 @@ func TestAfterARestoreAnErasedGroupStaysOut(t *testing.T) {
 	rep := w.csv(people, strings.Replace(ada, "London", "Turin", 1))
 	require.Zero(t, made(rep))
 	require.Equal(t, before, w.footprint())
+}
+
+const phones = `version: 1
+system: shop
+table: phones
+key: [id]
+refers: {table: people, key: [person]}
+purpose: customer.service
+fields:
+  - {column: phone, field: phone, class: provided}
+`
+
+// lost notes what an older ledger does not know, as opening it does.
+func (w *world) lost(token domain.Token, erased, lost []subject.ValueRef) {
+	w.t.Helper()
+	_, err := w.ledger.On(context.Background(), ledger.Request{Principal: w.caller.Principal}, token, subject.Env{},
+		subject.NoteReapplied{Reapplied: subject.ErasureReapplied{
+			Erasure: domain.ID{0xe}, Keys: []subject.KeyRef{{Group: "contact", Generation: 1, Key: domain.ID{1}}},
+			Left: []domain.Name{"contact"}, Erased: erased, Lost: lost,
+		}})
+	require.NoError(w.t, err)
+}
+
+// What is lost with the lost events comes back from its source, and what was
+// erased does not.
+func TestWhatARestoreLostComesBackAndWhatWasErasedDoesNot(t *testing.T) {
+	p := newPlace(t)
+	w := p.open()
+	defer func() { w.close() }()
+	w.declare()
+	w.csv(people, ada)
+	w.csv(phones, "id,person,phone\n5,1,+4930123456\n")
+	s := w.who(catalogue.LookupEmail, "ada@example.org")
+	w = p.keep(w)
+	email := []subject.ValueRef{{Field: "email"}}
+	w.eraseSome(0, subject.Scope{Values: email}, s.Token())
+	w = p.restored(w)
+	w.lost(s.Token(), email, []subject.ValueRef{{Field: "address.city"}, {Field: "phone"}})
+	for range 2 {
+		rep := w.csv(people, ada+"2,Bob,bob@example.org,Paris,\n")
+		if !rep.Earlier {
+			require.Equal(t, []importing.Refusal{{Table: "people", Row: 1, Field: "email", Rule: ruleRemoved, Conflict: true}}, rep.Conflicts)
+		}
+		rep = w.csv(phones, "id,person,phone\n5,1,+4930123456\n6,2,+4930654321\n")
+		require.Empty(t, rep.Conflicts)
+		s = w.who(catalogue.LookupExternalID, "1")
+		require.True(t, w.holds(s, "address.city", "London"))
+		require.True(t, w.holds(s, "phone", "+4930123456"))
+		require.False(t, w.holds(s, "email", "ada@example.org"))
+		require.Len(t, w.snap(s).Fields, 4, "in their old places")
+	}
+}
+
+// Of two values of one field one is lost and one erased: which is which is not
+// known, so none is written.
+func TestWhatMayBeErasedIsNotTakenForLost(t *testing.T) {
+	p := newPlace(t)
+	w := p.open()
+	defer func() { w.close() }()
+	w.declare()
+	w.csv(people, nobody)
+	const file = "id,person,email\n7,1,ada@example.org\n8,1,ada@work.example\n"
+	w.csv(addresses, file)
+	s := w.who(catalogue.LookupEmail, "ada@example.org")
+	w = p.keep(w)
+	email := []subject.ValueRef{{Field: "email"}}
+	w.eraseSome(0, subject.Scope{Values: email}, s.Token())
+	w = p.restored(w)
+	w.lost(s.Token(), email, []subject.ValueRef{{Field: "email", Slot: 1}})
+	rep := w.csv(addresses, file+"9,2,nobody\n")
+	require.Len(t, rep.Conflicts, 2)
+	s = w.who(catalogue.LookupExternalID, "1")
+	require.False(t, w.holds(s, "email", "ada@example.org"))
+	require.False(t, w.holds(s, "email", "ada@work.example"))
 }

@@ -22,12 +22,22 @@ type Destruction struct {
 	// Fields are those whose lookup rows, and hashes in import claims, go: a
 	// group that something keeps is found by its fields still.
 	Fields []domain.Name
+	// Values are those that go of groups of which something stays. Only the
+	// erasure journal has them: it tells an older copy of the log what the others
+	// were (see Parted).
+	Values []ValueRef
 	// Everything: all import claims of Token go, and the digests of the bodies
 	// of their creation.
 	Everything bool
 
 	Marks Marks     // left for what goes from the lookup; none is made twice
 	Until time.Time // the end of the marks; zero: none
+}
+
+// ValueRef names where a value of a person is.
+type ValueRef struct {
+	Field domain.Name
+	Slot  uint16
 }
 
 // Destroyed is one key that is gone. Lost says that there was neither a key
@@ -102,6 +112,11 @@ func checkDestructions(cause domain.Name, of []Destruction) error {
 				return errors.New("a field is malformed")
 			}
 		}
+		for _, v := range d.Values {
+			if !v.Field.Valid() {
+				return errors.New("a field is malformed")
+			}
+		}
 		for _, info := range d.Keys {
 			if !info.Compartment.Valid() || info.Generation == 0 {
 				return errors.New("a compartment is malformed")
@@ -151,7 +166,7 @@ func (k *Keyring) destroyKeys(ctx context.Context, cause domain.Name, of []Destr
 }
 
 func (d *Destruction) person() person {
-	return person{token: d.Token, everything: d.Everything, fields: d.Fields, marks: d.Marks, until: endDay(d.Until)}
+	return person{token: d.Token, everything: d.Everything, fields: d.Fields, values: d.Values, marks: d.Marks, until: endDay(d.Until)}
 }
 
 // catchUp applies what another process wrote into the journal and did not

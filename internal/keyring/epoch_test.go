@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -221,10 +220,6 @@ func TestNewKeysLieAtEveryPlaceBeforeUse(t *testing.T) {
 	require.NoError(t, os.WriteFile(replica, nil, 0o600)) // a file where a directory should be
 	_, err := k.Rotate(t.Context(), RotateOptions{})
 	require.ErrorIs(t, err, ErrPlaceUnreachable)
-	var place *PlaceError
-	require.ErrorAs(t, err, &place)
-	require.Equal(t, replica, place.Dir)
-	require.ErrorIs(t, err, syscall.ENOTDIR)
 	require.True(t, holds(t, o.EpochDir, 1))
 	one(t, k, compartment(2)) // goes on with what there is
 	require.NotEmpty(t, *told)

@@ -243,7 +243,7 @@ func TestHeadSurvivesACutWrite(t *testing.T) {
 func FuzzJournalEntry(f *testing.F) {
 	full := entry{
 		erasure: domain.ID{1}, at: 5, cause: "erasure",
-		person: person{token: "s1", everything: true, fields: []domain.Name{"email", "phone"}},
+		person: person{token: "s1", everything: true, fields: []domain.Name{"email", "phone"}, values: []ValueRef{{"email", 1}}},
 		keys:   []ending{{key: KeyInfo{Compartment: compartment(1), Generation: 3, ID: KeyID{2}, Fenced: true}, fingerprint: []byte("f"), live: 4}},
 	}
 	f.Add(full.bytes())

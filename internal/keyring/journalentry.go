@@ -12,6 +12,7 @@ import (
 //	erasure ID 16 ‖ at 8 ‖ marks 4 ‖ LP(cause)
 //	LP(token) ‖ everything 1 ‖ marks to leave 1 ‖ until 8
 //	count 2 × LP(field)
+//	count 4 × { LP(field) ‖ slot 2 }
 //	count 4 × { key ID 16 ‖ LP(fingerprint) ‖ LP(owner) ‖ LP(group) ‖ generation 4 ‖ live 4 }
 //
 // Numbers are big-endian, at counts microseconds since 1970 and until days, LP
@@ -32,8 +33,9 @@ type person struct {
 	token      domain.Token // "" when the keys are not a person's
 	everything bool
 	fields     []domain.Name
-	marks      Marks // to be left
-	until      int64 // their end, in days since 1970; 0: none
+	values     []ValueRef // that go, of groups of which something stays
+	marks      Marks      // to be left
+	until      int64      // their end, in days since 1970; 0: none
 }
 
 // ending is the destruction of one key.
@@ -52,6 +54,10 @@ func (e *entry) bytes() []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.person.fields))) //nolint:gosec // bounded by Destroy
 	for _, f := range e.person.fields {
 		b = lp(b, f)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(len(e.person.values))) //nolint:gosec // bounded by Destroy
+	for _, v := range e.person.values {
+		b = binary.BigEndian.AppendUint16(lp(b, v.Field), v.Slot)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(len(e.keys))) //nolint:gosec // bounded by Destroy
 	for i := range e.keys {
@@ -76,6 +82,9 @@ func parseEntry(b []byte) (e entry, err error) {
 	e.person.until = int64(r.number(8))                                        //nolint:gosec // the bits
 	for n := r.number(2); n > 0 && r.ok(); n-- {
 		e.person.fields = append(e.person.fields, domain.Name(r.text()))
+	}
+	for n := r.number(4); n > 0 && r.ok(); n-- {
+		e.person.values = append(e.person.values, ValueRef{Field: domain.Name(r.text()), Slot: uint16(r.number(2))}) //nolint:gosec // two bytes
 	}
 	for n := r.number(4); n > 0 && r.ok(); n-- {
 		var k ending

@@ -33,19 +33,6 @@ type Rotation struct {
 // used.
 var ErrPlaceUnreachable = errors.New("a place of epoch keys cannot be reached: bring it back, or name the places without it")
 
-// PlaceError is ErrPlaceUnreachable of one place.
-type PlaceError struct {
-	Dir string
-	Err error // why
-}
-
-func (e *PlaceError) Error() string {
-	return fmt.Sprintf("%v: %s: %v", ErrPlaceUnreachable, e.Dir, e.Err)
-}
-
-// Unwrap gives ErrPlaceUnreachable and the reason.
-func (e *PlaceError) Unwrap() []error { return []error{ErrPlaceUnreachable, e.Err} }
-
 // Rotate makes new epoch keys, wraps every live data key under them, and
 // deletes the old ones, so that copies of the key store that were made before
 // open nothing that was destroyed by now. Erased keys are left as they are.
@@ -55,7 +42,7 @@ func (e *PlaceError) Unwrap() []error { return []error{ErrPlaceUnreachable, e.Er
 // and begins another rotation only for other buckets, or when keys were
 // destroyed since the first began.
 //
-// Errors: *PlaceError, and *IntegrityError when a row does not unwrap:
+// Errors: ErrPlaceUnreachable, and *IntegrityError when a row does not unwrap:
 // then the old epoch keys stay.
 func (k *Keyring) Rotate(ctx context.Context, o RotateOptions) (Rotation, error) {
 	k.rotateMu.Lock()
@@ -145,7 +132,7 @@ func (k *Keyring) allReachable() error {
 func unreachable(files []placeFile) error {
 	for _, f := range files {
 		if !f.reachable() {
-			return &PlaceError{Dir: f.dir, Err: f.err}
+			return fmt.Errorf("%w: %w", ErrPlaceUnreachable, f.err)
 		}
 	}
 	return nil

@@ -150,7 +150,7 @@ func sameBody(v personal.Value, body []byte) error {
 			Kind: domain.KindGone, Code: "idempotency.erased", Field: "Idempotency-Key",
 			Message: "this request was done, and what it said has been erased since",
 		}
-	case personal.Absent, personal.Sealed, personal.KeyMissing, personal.Tampered:
+	case personal.Absent, personal.Sealed, personal.KeyMissing, personal.Tampered, personal.Lost:
 	}
 	return domain.Internal("comparing a repeated request: its digest is "+v.State().String(), nil)
 }

@@ -95,6 +95,8 @@ func (p *person) apply(e *domain.Recorded) {
 		p.remove(x)
 	case *subject.ValuesResealed:
 		p.reseal(e, x)
+	case *subject.ErasureReapplied:
+		p.drop(in(x.Erased))
 	case *subject.LifecycleOpened:
 		p.outlive(x)
 	}
@@ -130,9 +132,13 @@ func (p *person) reseal(e *domain.Recorded, x *subject.ValuesResealed) {
 			f.dirty, f.part, f.event, f.revision = true, part, slices.Clone(e.ID[:]), int64(e.Revision)
 		}
 	}
-	p.drop(func(f *field) bool {
-		return slices.Contains(x.Dropped, subject.ValueRef{Field: domain.Name(f.field), Slot: uint16(f.slot), Lifecycle: uint32(f.lifecycle)})
-	})
+	p.drop(in(x.Dropped))
+}
+
+func in(refs []subject.ValueRef) func(*field) bool {
+	return func(f *field) bool {
+		return slices.Contains(refs, subject.ValueRef{Field: domain.Name(f.field), Slot: uint16(f.slot), Lifecycle: uint32(f.lifecycle)})
+	}
 }
 
 func (p *person) find(at place) int {

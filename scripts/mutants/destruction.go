@@ -12,6 +12,11 @@ func pitfall3() []mutant {
 			app, "TestPitfall03RestoredKeysAreShreddedAgain",
 		},
 		{
+			3, "what a compartment's last entry in the journal says: an earlier one opens it again",
+			one(recovery, `of == last[of.key.Compartment] {`, `of != nil {`),
+			app, "TestWhatWasErasedInTheEndIsNotLost",
+		},
+		{
 			3, "the entry in the erasure journal that each destruction makes first",
 			one(destroy, `		if err := k.journalAll(c, entries); err != nil {
 			return err

@@ -209,6 +209,31 @@ func pitfall24() []mutant {
 			keyring, "TestPitfall24LostKeyIsMissingNeverErased",
 		},
 		{
+			24, "the look at what erasures had left, which a restored ledger has lost",
+			one(left, `	if copied {
+`, `	if copied = false; copied {
+`),
+			app, "TestPitfall24WhatAnErasureLeftIsLostAndNotErased",
+		},
+		{
+			24, "what tells lost values from those that an erasure named",
+			one(left, `!slices.Contains(parted.Gone, `, `parted.Gone == nil && !slices.Contains(parted.Gone, `),
+			app, "TestPitfall24WhatAnErasureLeftIsLostAndNotErased",
+		},
+		{
+			24, "the leaving out of lost values when an erasure seals again what stays",
+			one("domain/subject/decide_start.go", `f.Lost || `, ``),
+			app, "TestPitfall24WhatAnErasureLeftIsLostAndNotErased",
+		},
+		{
+			24, "the word lost in what the door gives",
+			one("internal/disclose/disclose.go", `		if held.Lost && v.State() == personal.Erased {
+			v = personal.Unreadable(personal.Lost)
+		}
+`, ``),
+			cli, "TestScripts/restoredvalues",
+		},
+		{
 			24, "the alarm about a lost key",
 			one(reading, `	k.alarm(ctx, &k.alarms.missing, "a key is missing and was not destroyed: a key store was lost or restored too old", "key", h.KeyID.String())
 `, ``),

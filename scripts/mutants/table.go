@@ -36,6 +36,7 @@ const (
 	lookup    = keyring + "/lookup.go"
 	forget    = keyring + "/forget.go"
 	recovery  = keyring + "/recover.go"
+	left      = app + "/left.go"
 	rotate    = keyring + "/rotate.go"
 	info      = keyring + "/epochinfo.go"
 	start     = erasure + "/start.go"
