@@ -64,7 +64,7 @@ func format() huma.Format {
 // decodeStrictly reads one JSON value. Its error names the place by members
 // that the type has, never by what was sent.
 func decodeStrictly(data []byte, into any) *domain.Error {
-	err := json.Unmarshal(data, into, json.RejectUnknownMembers(true), json.WithUnmarshalers(times))
+	err := json.Unmarshal(data, into, json.RejectUnknownMembers(true), json.WithUnmarshalers(json.JoinUnmarshalers(times, slots)))
 	if err == nil {
 		return nil
 	}
@@ -132,6 +132,15 @@ var times = json.UnmarshalFunc(func(text []byte, t *time.Time) error {
 		return domain.Invalid("request.time", "", "this is the year 1: leave the member out when the time is not known")
 	}
 	return nil
+})
+
+// slots refuses null for a number that chooses one of several values: it is
+// another program's missing value rather than the first.
+var slots = json.UnmarshalFromFunc(func(in *jsontext.Decoder, _ *uint16) error {
+	if in.PeekKind() == 'n' {
+		return domain.Invalid("request.malformed", "", "null is no number: give it, or leave the member out for the first or only one")
+	}
+	return errors.ErrUnsupported
 })
 
 // place writes a pointer as a name: "/values/0/field" is "values[0].field".

@@ -19,6 +19,7 @@ func TestAWrongBodyIsToldByWhatIsKnown(t *testing.T) {
 	}{
 		{erasure, "request.malformed", "body", "it is none of everything, ", m{"canary": true}},
 		{erasure, "request.malformed", "values[0]", "it is none of field, ", m{"values": []m{{"canary": "x"}}}},
+		{erasure, "request.malformed", "values[0].slot", "null is no number", m{"values": []m{{"field": "email", "slot": nil}}}},
 		{erasure, "request.value", "ground", "ground is one of: ", m{"everything": true, "ground": "canary"}},
 		{erasure, "request.value", "grace", "such as P7D", m{"everything": true, "grace": "7d-canary"}},
 		{erasure, "request.value", "groups[0]", "lower-case letters", m{"groups": []string{"Canary"}}},
