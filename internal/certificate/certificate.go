@@ -51,6 +51,7 @@ type Record struct {
 	Marks      uint32        `json:"marks"` // suppression marks that were left
 	Linked     []string      `json:"linked,omitempty"`
 	Again      []Again       `json:"again,omitempty"`
+	Before     []Before      `json:"before,omitempty"`
 
 	DeadFrom    string       `json:"dead_from,omitempty"` // no backup of the keys can revive it from then on; absent: not known
 	Disclosures []Disclosure `json:"disclosures"`
@@ -109,6 +110,22 @@ type Sink struct {
 type Again struct {
 	At   string   `json:"at"`
 	Keys []string `json:"keys"`
+}
+
+// Before is an erasure whose order the log does not have, since it is an older
+// copy: it had destroyed keys of what this one names already. At is when they
+// were known, or seen, to be destroyed.
+type Before struct {
+	Erasure string   `json:"erasure"`
+	At      string   `json:"at"`
+	Keys    []KeyRef `json:"keys"`
+}
+
+// KeyRef names a key.
+type KeyRef struct {
+	Group      string `json:"group"`
+	Generation uint32 `json:"generation"`
+	Key        string `json:"key"`
 }
 
 // Disclosure is a value that was handed over before and cannot be called back.

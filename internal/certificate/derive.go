@@ -134,6 +134,9 @@ func (c *Certificate) add(s *Source) error {
 	if r.Completed == "" && r.Stopped == "" {
 		return errors.New("its erasure has not ended")
 	}
+	if slices.ContainsFunc(r.Before, func(b Before) bool { return b.Erasure == c.Erasure }) {
+		return errOrder
+	}
 	if at, err := time.Parse(stampLayout, r.DeadFrom); r.DeadFrom != "" && (r.Completed == "" || err != nil || Stamp(at) != r.DeadFrom) {
 		return errors.New("the time from which no backup can revive it is none")
 	}
@@ -277,15 +280,34 @@ func (c *Certificate) reapplied(r *Record, e *Event) error {
 	if err != nil {
 		return err
 	}
+	if r.Started == "" && (r.Ordered == "" || f.Erasure != c.Erasure) {
+		return r.before(f, e)
+	}
 	if r.Started == "" {
 		return errOrder
+	}
+	if err := c.same(f.Erasure, e); err != nil {
+		return err
 	}
 	again := Again{At: e.Recorded, Keys: []string{}}
 	for _, k := range f.Keys {
 		again.Keys = append(again.Keys, k.Key)
 	}
 	r.Again = append(r.Again, again)
-	return c.same(f.Erasure, e)
+	return nil
+}
+
+// before notes what another erasure had destroyed before this one began.
+func (r *Record) before(f *reapplied, e *Event) error {
+	if f.Erasure == "" {
+		return fmt.Errorf("event %s is of no erasure", e.ID)
+	}
+	b := Before{Erasure: f.Erasure, At: e.Recorded, Keys: []KeyRef{}}
+	for _, k := range f.Keys {
+		b.Keys = append(b.Keys, KeyRef(k))
+	}
+	r.Before = append(r.Before, b)
+	return nil
 }
 
 func stampOrNone(t time.Time) string {

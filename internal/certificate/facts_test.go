@@ -53,6 +53,7 @@ func TestFactsAreTheLedgers(t *testing.T) {
 		Sinks: []subject.SinkConfirmed{{Sink: "keys", Guarantee: subject.PurgePending, Position: 1 << 60, At: at}}, DeadFrom: at, Marks: 3,
 	})
 	tell(&subject.ErasureReapplied{Erasure: erasure, Keys: []subject.KeyRef{ref}})
+	require.Error(t, c.tell(&r, factsOf(t, &subject.ErasureReapplied{Erasure: domain.ID{9}, Keys: []subject.KeyRef{ref}})), "after the start it is another's")
 	require.Equal(t, erasure.String(), c.Erasure)
 	then := Stamp(at)
 	claims := "eu-gdpr:JustificationA17LegalClaims"
@@ -76,6 +77,14 @@ func TestFactsAreTheLedgers(t *testing.T) {
 		Sinks: []Sink{{Sink: "keys", Guarantee: "purge_scheduled", Position: 1 << 60, At: then}},
 		Marks: 3, Linked: []string{"sother"}, Again: []Again{{At: then, Keys: []string{key.String()}}},
 	}, r)
+
+	c, r = Certificate{}, Record{}
+	tell(&subject.ErasureReapplied{Erasure: domain.ID{9}, Keys: []subject.KeyRef{ref}})
+	require.Empty(t, c.Erasure)
+	require.Equal(t, []Before{{
+		Erasure: domain.ID{9}.String(), At: then, Keys: []KeyRef{{Group: "contact", Generation: 7, Key: key.String()}},
+	}}, r.Before)
+	require.Empty(t, r.Again)
 
 	c, r = Certificate{}, Record{}
 	tell(&subject.ErasureOrdered{Erasure: erasure, Cause: subject.OnDecision, Groups: groups[:1], By: subject.Controller})

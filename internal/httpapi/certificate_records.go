@@ -111,7 +111,7 @@ func (e *erasing) add(ctx context.Context, token domain.Token, id domain.ID) err
 	case of.State == subject.IsCancelled:
 		return nil
 	}
-	e.records = append(e.records, erasedRecord{Erasure: of, token: token, state: state, events: erasureEvents(state, id)})
+	e.records = append(e.records, erasedRecord{Erasure: of, token: token, state: state, events: erasureEvents(state, &of)})
 	return nil
 }
 
@@ -132,8 +132,11 @@ func (e *erasing) completed() error {
 	return domain.Conflict("erasure.stopped", "erasure", "this erasure stopped: weighed again, nothing may go any more, and nothing was destroyed. The letter says why").Citing("GDPR 17(3)")
 }
 
-// erasureEvents are those of one erasure, in their order.
-func erasureEvents(s *subject.State, id domain.ID) (list []*domain.Recorded) {
+// erasureEvents are those of one erasure, in their order. So are those that say
+// that keys of what it names had been destroyed before it started, by an erasure
+// whose order is lost.
+func erasureEvents(s *subject.State, this *subject.Erasure) (list []*domain.Recorded) {
+	id := this.ID
 	entries := s.Entries()
 	for i := range entries {
 		var of domain.ID
@@ -147,7 +150,9 @@ func erasureEvents(s *subject.State, id domain.ID) (list []*domain.Recorded) {
 		case *subject.ErasureCompleted:
 			of = e.Erasure
 		case *subject.ErasureReapplied:
-			of = e.Erasure
+			if of = e.Erasure; before(s, this, &entries[i], e) {
+				of = id
+			}
 		default: // values that were sealed again are the record's, not the certificate's
 			continue
 		}
@@ -156,6 +161,17 @@ func erasureEvents(s *subject.State, id domain.ID) (list []*domain.Recorded) {
 		}
 	}
 	return list
+}
+
+func before(s *subject.State, this *subject.Erasure, r *domain.Recorded, again *subject.ErasureReapplied) bool {
+	if of, _ := s.Erasure(again.Erasure); of.Ordered != nil || this.StartedAt == nil || r.Revision > this.StartedAt.Revision {
+		return false
+	}
+	return slices.ContainsFunc(again.Keys, func(k subject.KeyRef) bool {
+		return slices.ContainsFunc(this.Started.Groups, func(g subject.Weighed) bool {
+			return g.Group == k.Group && (g.Outcome == subject.Erase || g.Outcome == subject.Trim)
+		})
+	})
 }
 
 // input proves the events under the newest published checkpoint, of a size.
