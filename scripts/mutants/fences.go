@@ -231,7 +231,7 @@ func pitfall24() []mutant {
 			v = personal.Unreadable(personal.Lost)
 		}
 `, ``),
-			cli, "TestScripts/restoredvalues",
+			"internal/disclose", "TestPitfall24WhatARestoreLostIsNotCalledErased",
 		},
 		{
 			24, "the alarm about a lost key",
