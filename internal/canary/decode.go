@@ -15,6 +15,7 @@ func decoders() []decoder {
 		{"URL", unescaper('%', unpercent)},
 		{"JSON", unescaper('\\', unbackslash)},
 		{"HTML", unescaper('&', unentity)},
+		{"quoted-printable", unescaper('=', unquote)},
 	}
 }
 

@@ -7,12 +7,13 @@
 // Values are compiled once into hash tables over a few bytes of each. Every
 // byte of every file is compared with them as it is (upper and lower case
 // count as the same; composed and decomposed Unicode, UTF-8, UTF-16 of both
-// orders), and after each of these was undone, up to three of them in a row:
+// orders, Windows-1252 and so ISO-8859-1), and after each of these was undone, up to three of them in a row:
 //
 //	hex               digits of either case, at both parities
 //	Base64            standard and URL alphabet, at all four alignments, lines wrapped or not
 //	URL, JSON, HTML   %41, \u0041 and \x41, &#65; and &amp;
-//	gzip, zip, zstd   from wherever such a stream begins, to its end
+//	quoted-printable  =41, lines broken or not
+//	gzip, zip, zstd, zlib   from wherever such a stream begins, to its end
 //
 // When that is asked for, hashes of the values are looked for in the same way:
 // whoever has a list of addresses finds out by it which of them a hash is of.
@@ -27,6 +28,9 @@
 //
 // Two characters of Chinese, say, are six bytes in UTF-8 and four in UTF-16,
 // which occur by chance: in that they are looked for only with short values.
+// Not undone are bzip2, xz, brotli, raw deflate without a header, UTF-32, UTF-7,
+// punycode, hex with colons or spaces between, and other ways to write the same
+// name or number: two spaces for one, the national form of a telephone number.
 // What is encrypted is not found: that is what the search is to show. A value
 // under a keyed hash is not found either, nor one that was hashed together with
 // something else. Of a SQLite database that lies

@@ -25,6 +25,19 @@ func hexByte(data []byte, i int) (byte, bool) {
 	return hexDigits[data[i]]<<4 | hexDigits[data[i+1]], true
 }
 
+// unquote: =41, and = at the end of a line (RFC 2045, 6.7).
+func unquote(data []byte) (text []byte, size int) {
+	if b, ok := hexByte(data, 1); ok {
+		return []byte{b}, 3
+	}
+	if len(data) > 1 {
+		if next := afterBreak(data, 1); next > 0 {
+			return nil, next
+		}
+	}
+	return nil, 0
+}
+
 // unbackslash: \n, \" and \u0041 (RFC 8259, 7) and \x41.
 func unbackslash(data []byte) (text []byte, size int) {
 	if len(data) < 2 {

@@ -75,6 +75,8 @@ func (l *lister) add(place, path string) {
 		for _, e := range entries {
 			l.add(place, filepath.Join(path, e.Name()))
 		}
+	default:
+		l.miss(place, path, errNoFile)
 	}
 }
 
@@ -84,12 +86,18 @@ func (l *lister) miss(place, path string, err error) {
 	l.scan.missed(Unread{filepath.Join(place, s.safe(path)), reason(err)})
 }
 
+// errNoFile: reading it could wait for ever, or never end.
+var errNoFile = errors.New("it is a pipe, a socket or a device")
+
 // reason is what an error of the file system says, without the path, which may
 // hold a value.
 func reason(err error) string {
 	var of *fs.PathError
 	if errors.As(err, &of) {
 		return of.Err.Error()
+	}
+	if errors.Is(err, errNoFile) {
+		return errNoFile.Error()
 	}
 	return "it cannot be read"
 }

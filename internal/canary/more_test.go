@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -68,12 +69,15 @@ func TestWhatCannotBeReadIsTold(t *testing.T) {
 
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "damaged.sst"), []byte("x"+strings.Repeat("\x00", 100)+"\xf0\x9f\xaa\xb3\xf0\x9f\xaa\xb3"), 0o600))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dir, "dangling")))
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, "round")))
 	r := scan(t, v, dir)
 	require.False(t, r.Clean)
-	require.Len(t, r.Unread, 1)
+	require.Len(t, r.Unread, 2)
 	require.Contains(t, r.Unread[0].Why, "damaged")
+	require.Contains(t, r.Unread[1].File, "pipe")
+	require.Contains(t, r.Unread[1].Why, "a pipe")
 	require.Equal(t, 1, r.Files)
 
 	ctx, cancel := context.WithCancel(context.Background())

@@ -4,14 +4,17 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"mime/quotedprintable"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +25,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 	_ "modernc.org/sqlite"
 
@@ -88,16 +92,18 @@ func quoted(t testing.TB, s string) string {
 // encodings are the ways of writing that are found, by what a finding calls them.
 func encodings(t testing.TB, s string) map[string][]string {
 	out := map[string][]string{
-		"UTF-8":             {s, strings.ToUpper(s), strings.ToLower(s)},
-		"UTF-8, decomposed": {norm.NFD.String(s), norm.NFD.String(strings.ToUpper(s))},
-		"UTF-16LE":          {utf16Of(s, binary.LittleEndian), utf16Of(strings.ToUpper(s), binary.LittleEndian)},
-		"UTF-16BE":          {utf16Of(s, binary.BigEndian)},
-		"hex > UTF-8":       {hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))), "a" + hex.EncodeToString([]byte(s))},
-		"hex > UTF-16LE":    {hex.EncodeToString([]byte(utf16Of(s, binary.LittleEndian)))},
-		"URL > UTF-8":       {url.QueryEscape(s), url.PathEscape(s), percentAll(s)},
-		"JSON > UTF-8":      {escapeAll(s), `{"a":"` + strings.ReplaceAll(s, "ë", `\u00eb`) + `"}`, strings.ReplaceAll(s, "@", `\x40`)},
-		"HTML > UTF-8":      {strings.ReplaceAll(s, "@", "&#64;"), strings.ReplaceAll(s, "ë", "&euml;"), strings.ReplaceAll(s, "@", "&#x40;")},
-		"Base64 > UTF-16BE": {base64.StdEncoding.EncodeToString([]byte(utf16Of(s, binary.BigEndian)))},
+		"UTF-8":                    {s, strings.ToUpper(s), strings.ToLower(s)},
+		"UTF-8, decomposed":        {norm.NFD.String(s), norm.NFD.String(strings.ToUpper(s))},
+		"UTF-16LE":                 {utf16Of(s, binary.LittleEndian), utf16Of(strings.ToUpper(s), binary.LittleEndian)},
+		"UTF-16BE":                 {utf16Of(s, binary.BigEndian)},
+		"hex > UTF-8":              {hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s))), "a" + hex.EncodeToString([]byte(s))},
+		"hex > UTF-16LE":           {hex.EncodeToString([]byte(utf16Of(s, binary.LittleEndian)))},
+		"URL > UTF-8":              {url.QueryEscape(s), url.PathEscape(s), percentAll(s)},
+		"JSON > UTF-8":             {escapeAll(s), `{"a":"` + strings.ReplaceAll(s, "ë", `\u00eb`) + `"}`, strings.ReplaceAll(s, "@", `\x40`)},
+		"HTML > UTF-8":             {strings.ReplaceAll(s, "@", "&#64;"), strings.ReplaceAll(s, "ë", "&euml;"), strings.ReplaceAll(s, "@", "&#x40;")},
+		"Base64 > UTF-16BE":        {base64.StdEncoding.EncodeToString([]byte(utf16Of(s, binary.BigEndian)))},
+		"quoted-printable > UTF-8": {quotedPrintable(t, strings.Repeat("ü", 20)+s), strings.ReplaceAll(s, "@", "=40")},
+		"zlib > UTF-8":             {zlibOf(t, s)},
 		// One in another.
 		"Base64 > JSON > UTF-8": {base64.StdEncoding.EncodeToString([]byte(`"` + escapeAll(s) + `"`))},
 		"URL > Base64 > UTF-8":  {strings.ReplaceAll(base64.StdEncoding.EncodeToString([]byte("??>"+s)), "/", "%2F")},
@@ -115,7 +121,27 @@ func encodings(t testing.TB, s string) map[string][]string {
 	if strings.Contains(s, " ") {
 		out["UTF-8, + for space"] = []string{strings.ReplaceAll(s, " ", "+")}
 	}
+	if latin, err := charmap.ISO8859_1.NewEncoder().String(s); err == nil && latin != s {
+		out["Windows-1252"] = []string{latin}
+		out["quoted-printable > Windows-1252"] = []string{quotedPrintable(t, latin)}
+	}
 	return out
+}
+
+func quotedPrintable(t testing.TB, s string) string {
+	var b bytes.Buffer
+	w := quotedprintable.NewWriter(&b)
+	_, err := w.Write([]byte(s))
+	require.NoError(t, errors.Join(err, w.Close()))
+	return b.String()
+}
+
+func zlibOf(t testing.TB, s string) string {
+	var b bytes.Buffer
+	w := zlib.NewWriter(&b)
+	_, err := w.Write([]byte(s))
+	require.NoError(t, errors.Join(err, w.Close()))
+	return b.String()
 }
 
 func gzipped(t testing.TB, s string) string {

@@ -76,7 +76,7 @@ func (t *table) each(v *Values, do func(form int, c charset, text []byte)) {
 	var buf []byte
 	for i := range v.forms {
 		for c := range charsets {
-			if v.forms[i].kind >= md5Hash && c != utf8Text {
+			if v.forms[i].kind >= latin && c != utf8Text {
 				break
 			}
 			buf = appendForm(buf[:0], v.textOf(&v.forms[i]), c)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -27,6 +28,7 @@ type unpackers struct {
 	formats []format
 	skip    []int64
 	flate   io.ReadCloser
+	zlib    io.ReadCloser
 	gzip    gzip.Reader
 	zstd    *zstd.Decoder
 }
@@ -42,6 +44,9 @@ func (u *unpackers) init() {
 		{"gzip", "\x1f\x8b\x08", u.openGzip},
 		{"zip", "PK\x03\x04", u.openZip},
 		{"zstd", "\x28\xb5\x2f\xfd", u.openZstd},
+	}
+	for _, level := range []string{"\x01", "\x5e", "\x9c", "\xda"} { // of a window of 32 KiB, without a dictionary (RFC 1950)
+		u.formats = append(u.formats, format{"zlib", "\x78" + level, u.openZlib})
 	}
 	u.skip = make([]int64, len(u.formats))
 }
@@ -75,6 +80,14 @@ func (u *unpackers) openZip(r *bufio.Reader) (io.Reader, error) {
 	}
 	u.flate = flate.NewReader(r)
 	return u.flate, nil
+}
+
+func (u *unpackers) openZlib(r *bufio.Reader) (_ io.Reader, err error) {
+	if again, ok := u.zlib.(zlib.Resetter); ok {
+		return u.zlib, again.Reset(r, nil)
+	}
+	u.zlib, err = zlib.NewReader(r)
+	return u.zlib, err //nolint:wrapcheck // it only looked like a beginning
 }
 
 func (u *unpackers) openZstd(r *bufio.Reader) (io.Reader, error) {

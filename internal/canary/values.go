@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
+	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -66,6 +67,7 @@ const (
 	decomposed
 	spaced  // + for a space, as in forms of web pages
 	dialled // digits of a telephone number without what separates them
+	latin   // in Windows-1252, which has ISO-8859-1 but for control characters
 	md5Hash // hashes: the first bytes of one
 	sha1Hash
 	sha256Hash
@@ -76,6 +78,9 @@ const (
 func (k kind) encoding(c charset) string {
 	if k >= md5Hash {
 		return [...]string{"MD5", "SHA-1", "SHA-256", "SHA-512"}[k-md5Hash]
+	}
+	if k == latin {
+		return "Windows-1252"
 	}
 	return c.String() + [...]string{"", ", decomposed", ", + for space", ", digits only"}[k]
 }
@@ -222,6 +227,11 @@ func formsOf(value string) []written {
 		for _, s := range all {
 			put(norm.NFD.String(s), decomposed)
 		}
+		for _, s := range all {
+			if text, ok := inLatin(s); ok {
+				put(text, latin)
+			}
+		}
 	}
 	if strings.Contains(value, " ") {
 		put(strings.ReplaceAll(value, " ", "+"), spaced)
@@ -230,6 +240,18 @@ func formsOf(value string) []written {
 		put(digits, dialled)
 	}
 	return out
+}
+
+func inLatin(s string) (string, bool) {
+	var out []byte
+	for _, r := range s {
+		b, ok := charmap.Windows1252.EncodeRune(r)
+		if !ok {
+			return "", false
+		}
+		out = append(out, b)
+	}
+	return string(out), true
 }
 
 func ascii(s string) bool {

@@ -26,13 +26,16 @@ func (auditCanaryCmd) Help() string {
 
 A value is found in upper, lower and mixed case, in composed and decomposed Unicode, and as
 
-    UTF-8, UTF-16      of both byte orders
+    UTF-8, UTF-16      of both byte orders; Windows-1252, ISO-8859-1
     hex, Base64        both alphabets, at every alignment, wrapped or not
     URL, JSON, HTML    with %41, \u0041, &#65;
-    gzip, zip, zstd    and in the compressed tables of the log's index
+    quoted-printable   as in mails
+    gzip, zip, zstd    also zlib, and in the compressed tables of the log's index
     SQLite             in every column, on pages in use and not, in write-ahead logs
 
 and in up to three of these one in another. What is encrypted is not found, which is what this is to show.
+
+Not found either is what was packed by bzip2, xz, brotli or bare deflate, written in UTF-32, UTF-7, punycode or hex with colons or spaces, or spelt in another way: two spaces for one, +49 170 for 0170. Put other spellings into the file as lines of their own. Pipes, sockets and devices are not read, and are told.
 
 It opens no ledger, takes no lock and needs no key: the server may go on. It runs where the files are, so not with --server.
 
