@@ -167,10 +167,10 @@ func (k *Keyring) reapply(ctx context.Context, c *changes, entries []entry) ([]D
 }
 
 // applyAll destroys what entries of the journal name, and returns the keys
-// that had been there. Whether a compartment lives on is what its last entry says.
+// that had been there. Whether a compartment lives on is seen when all are applied:
+// a later one may have ended it.
 func (k *Keyring) applyAll(c *changes, entries []entry) ([]Destroyed, error) {
 	var again []Destroyed
-	last := map[Compartment]*ending{}
 	for i := range entries {
 		e := &entries[i]
 		for j := range e.keys {
@@ -181,15 +181,12 @@ func (k *Keyring) applyAll(c *changes, entries []entry) ([]Destroyed, error) {
 			if was {
 				again = append(again, e.destroyed(&e.keys[j]))
 			}
-			last[e.keys[j].key.Compartment] = &e.keys[j]
 		}
 	}
 	for i := range entries {
 		for j := range entries[i].keys {
-			if of := &entries[i].keys[j]; of == last[of.key.Compartment] {
-				if err := k.standIn(c, of); err != nil {
-					return nil, err
-				}
+			if err := k.standIn(c, &entries[i].keys[j]); err != nil {
+				return nil, err
 			}
 		}
 	}

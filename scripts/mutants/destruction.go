@@ -12,8 +12,15 @@ func pitfall3() []mutant {
 			app, "TestPitfall03RestoredKeysAreShreddedAgain",
 		},
 		{
-			3, "what a compartment's last entry in the journal says: an earlier one opens it again",
-			one(recovery, `of == last[of.key.Compartment] {`, `of != nil {`),
+			3, "the end of all entries before a compartment lives on: an earlier one opens it again",
+			one(recovery, `				again = append(again, e.destroyed(&e.keys[j]))
+			}
+`, `				again = append(again, e.destroyed(&e.keys[j]))
+			}
+			if err := k.standIn(c, &e.keys[j]); err != nil {
+				return nil, err
+			}
+`),
 			app, "TestWhatWasErasedInTheEndIsNotLost",
 		},
 		{

@@ -223,7 +223,7 @@ func pitfall24() []mutant {
 		{
 			24, "the leaving out of lost values when an erasure seals again what stays",
 			one("domain/subject/decide_start.go", `f.Lost || `, ``),
-			app, "TestPitfall24WhatAnErasureLeftIsLostAndNotErased",
+			"domain/subject", "TestWhatALostEventHadSealedAgain",
 		},
 		{
 			24, "the word lost in what the door gives",
