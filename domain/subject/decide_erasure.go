@@ -311,7 +311,7 @@ func (d *decision) openLifecycle(c OpenLifecycle) ([]domain.Event, error) {
 		}
 	}
 	var groups []domain.Name
-	for g := range d.gone() {
+	for g := range d.Gone() {
 		groups = append(groups, g)
 	}
 	if groups == nil {

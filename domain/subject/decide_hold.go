@@ -56,7 +56,7 @@ func (d *decision) held(hold domain.ID) bool {
 
 // nothingLeft: the group's erasure has started. An order alone gives way to a
 // hold.
-func (d *decision) nothingLeft(group domain.Name) bool { return d.Fenced[group] || d.gone()[group] }
+func (d *decision) nothingLeft(group domain.Name) bool { return d.Fenced[group] || d.Gone()[group] }
 
 func (d *decision) releaseHold(c ReleaseHold) ([]domain.Event, error) {
 	if err := d.officerOnly("release a hold"); err != nil {

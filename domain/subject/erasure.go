@@ -143,8 +143,9 @@ func (s *State) Closed(known time.Time) map[domain.Name]bool {
 
 func (s *State) closed(w window) map[domain.Name]bool { return s.shut(w, true) }
 
-// gone tells the groups whose erasure has started.
-func (s *State) gone() map[domain.Name]bool { return s.shut(window{}, false) }
+// Gone tells the groups whose erasure has started, and that no new lifecycle
+// opened since.
+func (s *State) Gone() map[domain.Name]bool { return s.shut(window{}, false) }
 
 func (s *State) shut(w window, ordered bool) map[domain.Name]bool {
 	var shut map[domain.Name]bool

@@ -107,7 +107,7 @@ func (s *scale) needed(purpose domain.Name) (until time.Time, yes bool) {
 	if s.goesOn() {
 		return time.Time{}, true
 	}
-	gone, known := s.gone(), true
+	gone, known := s.Gone(), true
 	for i := range s.fields {
 		f := &s.fields[i]
 		for _, id := range f.Purposes {

@@ -51,7 +51,7 @@ type scale struct {
 func (s *scale) weigh() []Weighed {
 	s.fields = s.State.fields(window{})
 	var list []Weighed
-	shut := s.State.gone()
+	shut := s.State.Gone()
 	for _, g := range s.groups() {
 		if shut[g] && !s.anew {
 			continue

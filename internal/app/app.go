@@ -15,10 +15,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"lethe/domain"
 	"lethe/domain/operations"
 	"lethe/eventstore"
 	"lethe/eventstore/segment"
+	"lethe/internal/backup"
 	"lethe/internal/codec"
 	"lethe/internal/config"
 	"lethe/internal/disclose"
@@ -119,6 +122,9 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 		return nil, err
 	}
 	if err := a.recordRestart(ctx); err != nil {
+		return nil, err
+	}
+	if err := backup.KeysOpened(vfs.Default, cfg.Storage.Resolved().Keys); err != nil {
 		return nil, err
 	}
 	if err := a.rebuildLookup(ctx); err != nil {

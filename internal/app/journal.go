@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"lethe/domain/operations"
 	"lethe/eventstore"
+	"lethe/internal/backup"
 	"lethe/internal/keyring"
 	"lethe/internal/ledger"
 	"lethe/internal/seal"
@@ -36,7 +39,13 @@ func (a *App) declaration(ctx context.Context) func(mark uint64) error {
 	case operations.CurrentLog:
 		return func(mark uint64) error { return a.requireCurrent(ctx, mark) }
 	case operations.CurrentKeys:
-		return func(uint64) error { return nil } // the keyring looks at its own
+		return func(uint64) error { // whether a later head is known the keyring sees itself
+			restored, err := backup.KeysRestored(vfs.Default, a.Config.Storage.Resolved().Keys)
+			if restored {
+				err = fmt.Errorf("%w: it was put back from a backup, and has not been opened since", keyring.ErrOlderKeys)
+			}
+			return err
+		}
 	}
 	return nil
 }

@@ -239,17 +239,21 @@ func TestAJournalThatIsLostWithTheLedgerIsBegunAnewFromTheKeys(t *testing.T) {
 
 // Keys that came back from a backup are not current, whatever is declared.
 func TestNoDeclarationForRestoredKeys(t *testing.T) {
-	s := newSite(t)
-	gone := s.person(1)
-	made := s.backup()
-	s.erase(gone)
-	s.restore(made[0].Dir, made[1].Dir)
-	s.lose("journal")
-	s.refuses(keyring.ErrJournalMissing)
-	before := s.files()
-	_, err := app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost(operations.CurrentKeys))
-	require.ErrorIs(t, err, keyring.ErrOlderKeys)
-	require.Equal(t, before, s.files())
+	for name, lost := range map[string][]string{"the pins are left": {"journal"}, "the pins are lost": {"journal", "pins"}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			gone := s.person(1)
+			made := s.backup()
+			s.erase(gone)
+			s.restore(made[0].Dir, made[1].Dir)
+			s.lose(lost...)
+			s.refuses(keyring.ErrJournalMissing)
+			before := s.files()
+			_, err := app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost(operations.CurrentKeys))
+			require.ErrorIs(t, err, keyring.ErrOlderKeys)
+			require.Equal(t, before, s.files())
+		})
+	}
 }
 
 // A ledger that came back from a backup does not know who was erased since, and

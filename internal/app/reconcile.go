@@ -36,7 +36,8 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 	if err := a.byJournal(ctx, again); err != nil {
 		return err
 	}
-	if err := a.byLog(ctx, again); err != nil {
+	touched, err := a.byLog(ctx, again)
+	if err != nil {
 		return err
 	}
 	declared, err := a.declaresKeys(ctx)
@@ -44,9 +45,12 @@ func (a *App) reconcile(ctx context.Context, copied bool) error {
 		return err
 	}
 	if copied || declared {
-		if err := a.byFences(ctx, again); err != nil {
-			return err
-		}
+		err = a.byFences(ctx, again)
+	} else {
+		err = a.reopenAll(ctx, touched)
+	}
+	if err != nil {
+		return err
 	}
 	if err := a.note(ctx, again, copied); err != nil {
 		return err
@@ -106,8 +110,9 @@ func refOf(k keyring.KeyInfo) (domain.Token, subject.KeyRef, bool) {
 // manyErasures bounds the erasures of one transaction of the key store.
 const manyErasures = 1000
 
-// byLog destroys what started erasures name and is there still.
-func (a *App) byLog(ctx context.Context, again map[erasedAgain][]subject.KeyRef) error {
+// byLog destroys what started erasures name and is there still. It returns whose
+// erasures those were.
+func (a *App) byLog(ctx context.Context, again map[erasedAgain][]subject.KeyRef) (whose []domain.Token, err error) {
 	var of []keyring.Destruction
 	seen := map[erasedAgain]bool{}
 	destroy := func() error {
@@ -120,14 +125,14 @@ func (a *App) byLog(ctx context.Context, again map[erasedAgain][]subject.KeyRef)
 	}
 	for rec, err := range a.Store.ReadAll(ctx, eventstore.Position(a.Keys.LogMark())) {
 		if err != nil {
-			return fmt.Errorf("looking for erasures: %w", err)
+			return nil, fmt.Errorf("looking for erasures: %w", err)
 		}
 		if rec.Type != "ErasureStarted" {
 			continue
 		}
 		decoded, err := a.Codec.Decode(rec)
 		if err != nil {
-			return fmt.Errorf("decoding an erasure: %w", err)
+			return nil, fmt.Errorf("decoding an erasure: %w", err)
 		}
 		started, ok := decoded.Event.(*subject.ErasureStarted)
 		token, terr := domain.ParseToken(tokenOf(rec.Stream))
@@ -135,9 +140,10 @@ func (a *App) byLog(ctx context.Context, again map[erasedAgain][]subject.KeyRef)
 			continue
 		}
 		seen[erasedAgain{token, started.Erasure}] = true
+		whose = append(whose, token)
 		d, live, err := a.left(ctx, token, started.Erasure)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(live) > 0 {
 			again[erasedAgain{token, started.Erasure}] = live
@@ -147,11 +153,11 @@ func (a *App) byLog(ctx context.Context, again map[erasedAgain][]subject.KeyRef)
 		}
 		if len(of) == manyErasures {
 			if err := destroy(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return destroy()
+	return whose, destroy()
 }
 
 // left tells what is to be destroyed of an erasure: keys that are there, and

@@ -85,7 +85,7 @@ func (o *RestoreOptions) plan() ([]*job, error) {
 		parts    []string // renamed in this order; the one that makes the rest count comes last
 		others   []string // that must not be there either
 	}{
-		{Keys, o.KeysFrom, o.KeyDir, []string{logKeysFile, keysFile}, []string{keysFile + "-wal", keysFile + "-shm"}},
+		{Keys, o.KeysFrom, o.KeyDir, []string{restoredName, logKeysFile, keysFile}, []string{keysFile + "-wal", keysFile + "-shm"}},
 		{Ledger, o.LedgerFrom, o.Data, []string{sealDir, logDir}, []string{"views", "react"}},
 	} {
 		if of.from == "" {
@@ -182,6 +182,30 @@ func (j *job) vacant(names []string) error {
 	return nil
 }
 
+// restoredName is in a directory of restored keys until they were opened.
+const restoredName = "RESTORED"
+
+// KeysRestored reports whether keys in a directory came from a backup and were
+// not opened since.
+func KeysRestored(fs vfs.FS, dir string) (bool, error) {
+	_, err := fs.Stat(fs.PathJoin(dir, restoredName))
+	if durable.IsNotExist(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// KeysOpened notes that keys were opened, with all that they did not know.
+func KeysOpened(fs vfs.FS, dir string) error {
+	if there, err := KeysRestored(fs, dir); !there || err != nil {
+		return err
+	}
+	if err := fs.Remove(fs.PathJoin(dir, restoredName)); err != nil {
+		return fmt.Errorf("noting that restored keys were opened: %w", err)
+	}
+	return durable.SyncDir(fs, dir)
+}
+
 // same refuses to go on with what another restore began.
 func (j *job) same() error {
 	m, err := ReadManifest(j.FS, j.stage)
@@ -247,10 +271,14 @@ func (j *job) gather(ctx context.Context) error {
 		}
 		before += f.Bytes
 	}
-	if j.manifest.Kind == Ledger {
-		if err := j.sealed(); err != nil {
-			return err
-		}
+	switch j.manifest.Kind {
+	case Ledger:
+		err = j.sealed()
+	case Keys:
+		err = durable.ReplaceFile(j.FS, j.stage, restoredName, []byte(j.manifest.Name+"\n"))
+	}
+	if err != nil {
+		return err
 	}
 	for _, part := range j.parts { // those that are files lie in stage itself
 		if info, err := j.FS.Stat(j.FS.PathJoin(j.stage, part)); err == nil && info.IsDir() {

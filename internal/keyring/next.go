@@ -61,6 +61,22 @@ func (k *Keyring) Reopen(ctx context.Context, of []Compartment, lifecycle uint32
 	return nil
 }
 
+// OpenAbove gives compartments that are not erased a key again where the newest
+// one was destroyed, as after an older key store was restored. Others are left
+// as they are. Doing it again changes nothing.
+func (k *Keyring) OpenAbove(ctx context.Context, of []Compartment, lifecycle uint32) error {
+	_, err := k.advance(ctx, of, nil, lifecycle, func(newest *keyRow) step {
+		if newest.fenced {
+			return renew
+		}
+		return stay
+	})
+	if err != nil {
+		return fmt.Errorf("opening compartments above what was destroyed: %w", err)
+	}
+	return nil
+}
+
 // step is what becomes of a compartment.
 type step uint8
 

@@ -66,6 +66,16 @@ func pitfall3() []mutant {
 			app, "TestAJournalThatIsLostWithTheLedgerIsBegunAnewFromTheKeys",
 		},
 		{
+			3, "the mark that keys came from a backup, whatever is declared of them",
+			one(app+"/journal.go", `			if restored {`, `			if restored && false {`),
+			app, "TestNoDeclarationForRestoredKeys",
+		},
+		{
+			3, "the new key of what the log says is open, above restored ones that are destroyed again",
+			one(app+"/reconcile.go", `		err = a.reopenAll(ctx, touched)`, `		err = a.reopenAll(ctx, touched[:0])`),
+			app, "TestRestoredKeysAreAsOpenAsTheLogSays",
+		},
+		{
 			3, "the order in which a lookup is made again only when nobody's keys are back",
 			[]edit{
 				{app + "/app.go", `	if err := a.rebuildLookup(ctx); err != nil {
@@ -78,10 +88,7 @@ func pitfall3() []mutant {
 		},
 		{
 			3, "the log's say over restored keys, where the journal was restored with them",
-			one(app+"/reconcile.go", `	if err := a.byLog(ctx, again); err != nil {
-		return err
-	}
-`, ``),
+			one(app+"/reconcile.go", `	touched, err := a.byLog(ctx, again)`, `	touched, err := []domain.Token(nil), ctx.Err()`),
 			app, "TestTheLogKnowsWhatTheJournalLost",
 		},
 	}
