@@ -256,6 +256,22 @@ func TestNoDeclarationForRestoredKeys(t *testing.T) {
 	}
 }
 
+// Nor are those that somebody copied back by hand, as long as the pins are there.
+func TestNoDeclarationForCopiedKeys(t *testing.T) {
+	s := newSite(t)
+	gone := s.person(1)
+	s.close()
+	keys, copied := filepath.Join(s.dir, "keys"), t.TempDir()
+	require.NoError(t, os.CopyFS(copied, os.DirFS(keys)))
+	s.open()
+	s.erase(gone)
+	s.lose("keys", "journal")
+	require.NoError(t, os.CopyFS(keys, os.DirFS(copied)))
+	s.refuses(keyring.ErrJournalMissing)
+	_, err := app.Open(context.Background(), apart(s.dir), slog.New(slog.DiscardHandler), app.JournalLost(operations.CurrentKeys))
+	require.ErrorIs(t, err, keyring.ErrOlderKeys)
+}
+
 // A ledger that came back from a backup does not know who was erased since, and
 // no declaration makes up for the journal.
 func TestNoDeclarationForARestoredLedger(t *testing.T) {

@@ -58,7 +58,7 @@ func pitfall3() []mutant {
 		{
 			3, "the refusal of a declaration that the keys are current, where they are seen not to be",
 			one(keyring+"/journallost.go", `		if copied.after(&c.journal) {`, `		if false && copied.after(&c.journal) {`),
-			app, "TestNoDeclarationForRestoredKeys",
+			app, "TestNoDeclarationForCopiedKeys",
 		},
 		{
 			3, "what the keys know of erasures that the log may not know, when they were declared current",
