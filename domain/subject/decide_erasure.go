@@ -160,7 +160,7 @@ func (d *decision) orderErasure(c OrderErasure) ([]domain.Event, error) {
 // would bind that one as well.
 func (o *ErasureOrdered) Within(groups []Weighed) bool {
 	return !o.Everything && !slices.ContainsFunc(o.Groups, func(g Weighed) bool {
-		return g.goes() && !slices.ContainsFunc(groups, g.within)
+		return g.Goes() && !slices.ContainsFunc(groups, g.within)
 	})
 }
 
@@ -171,7 +171,7 @@ func (w Weighed) within(larger Weighed) bool {
 	case w.Group != larger.Group:
 		return false
 	case larger.Rule == KeptByHold || larger.Rule == RestrictedByWish:
-		return !larger.goes()
+		return !larger.Goes()
 	case larger.Outcome == Trim && w.Outcome == Trim: // what is superseded goes with either
 		return !slices.ContainsFunc(w.Values, func(v ValueRef) bool { return !slices.Contains(larger.Values, v) })
 	}
@@ -218,7 +218,7 @@ func (d *decision) validOrder(c *OrderErasure) error {
 
 // nothingGoes refuses an order of which nothing would go, naming why.
 func nothingGoes(groups []Weighed) error {
-	if slices.ContainsFunc(groups, Weighed.goes) {
+	if slices.ContainsFunc(groups, Weighed.Goes) {
 		return nil
 	}
 	if len(groups) == 0 {
@@ -231,7 +231,8 @@ func nothingGoes(groups []Weighed) error {
 	return domain.Conflict("erasure.kept", "groups", "an exception keeps %s: %s", g.Group, g.Rule).Citing("GDPR 17(3)")
 }
 
-func (w Weighed) goes() bool { return w.Outcome == Erase || w.Outcome == Trim }
+// Goes reports whether something of the group goes.
+func (w Weighed) Goes() bool { return w.Outcome == Erase || w.Outcome == Trim }
 
 // renounce withdraws every consent that stands and objects to marketing.
 func (d *decision) renounce(by Party) []domain.Event {

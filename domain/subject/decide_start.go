@@ -18,7 +18,7 @@ func (d *decision) startErasure(c StartErasure) ([]domain.Event, error) {
 		return nil, domain.Conflict("erasure.not_due", "erasure", "this erasure may still be cancelled until %s", e.Ordered.Due.Format(time.RFC3339))
 	}
 	groups, scale := d.again(e.Ordered)
-	if !slices.ContainsFunc(groups, Weighed.goes) {
+	if !slices.ContainsFunc(groups, Weighed.Goes) {
 		return one(&ErasureStopped{Erasure: c.Erasure, Groups: groups})
 	}
 	started := &ErasureStarted{
@@ -60,7 +60,7 @@ func (d *decision) again(o *ErasureOrdered) ([]Weighed, *scale) {
 	scope := Scope{Everything: o.Everything, Ended: o.Cause == OnRetention}
 	for _, g := range o.Groups {
 		switch {
-		case o.Everything || !g.goes():
+		case o.Everything || !g.Goes():
 		case g.Outcome == Trim && g.Values == nil && g.Rule == "":
 			scope.Superseded = append(scope.Superseded, g.Group)
 		case g.Outcome == Trim && g.Values != nil:
@@ -75,13 +75,13 @@ func (d *decision) again(o *ErasureOrdered) ([]Weighed, *scale) {
 	scale.anew = e.State == IsStarted
 	groups := scale.weigh()
 	for _, old := range o.Groups {
-		if old.goes() {
+		if old.Goes() {
 			continue
 		}
 		i := slices.IndexFunc(groups, func(g Weighed) bool { return g.Group == old.Group })
 		if i < 0 {
 			groups = append(groups, old)
-		} else if groups[i].goes() {
+		} else if groups[i].Goes() {
 			groups[i] = old
 		}
 	}

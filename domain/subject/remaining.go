@@ -65,7 +65,7 @@ func setAt(list []remnant, it Resealed) uint64 {
 
 func goesIn(groups []Weighed, g domain.Name) bool {
 	for _, w := range groups {
-		if w.Group == g && w.goes() {
+		if w.Group == g && w.Goes() {
 			return true
 		}
 	}

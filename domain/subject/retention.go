@@ -142,7 +142,7 @@ func (s *State) left(g domain.Name) (last time.Time, left bool) {
 	for _, r := range s.Entries() {
 		switch e := r.Event.(type) {
 		case *ErasureStarted:
-			if slices.ContainsFunc(e.Groups, func(w Weighed) bool { return w.Group == g && w.goes() }) {
+			if slices.ContainsFunc(e.Groups, func(w Weighed) bool { return w.Group == g && w.Goes() }) {
 				before[e.Erasure] = last
 				if !resealed[e.Erasure] {
 					last = time.Time{}

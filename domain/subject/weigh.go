@@ -119,7 +119,7 @@ func (s *scale) group(g domain.Name) Weighed {
 	case !slices.Contains(s.scope.Superseded, g):
 		return s.values(g)
 	case s.asksValues(g):
-		if w := s.values(g); w.goes() {
+		if w := s.values(g); w.Goes() {
 			return w // and what is superseded with it
 		}
 	}

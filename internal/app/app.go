@@ -84,25 +84,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	if err := keyring.DisableCoreDumps(); err != nil {
 		log.WarnContext(ctx, "core dumps stay on: keys could be written to disk by a crash", "error", err)
 	}
-	dir := cfg.Storage.Data
-	if err := unfinished(cfg.Storage); err != nil {
-		return nil, err
-	}
-	if err := RequireLog(cfg.Storage); err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data directory: %w", err)
-	}
-	a.Store, err = segment.Open(filepath.Join(dir, "log"), segment.Options{
-		Now: time.Now, Logger: log, SegmentBytes: int64(cfg.Storage.SegmentBytes),
-		DurableMark: max(viewMark(ctx, filepath.Join(dir, "views")), seal.Mark(filepath.Join(dir, "seal"))),
-		Report:      func(e error) { a.report(e.Error()) },
-	})
-	if err != nil {
-		return nil, locked(dir, err)
-	}
-	if err := a.requireKeys(); err != nil {
+	if err := a.openStore(ctx); err != nil {
 		return nil, err
 	}
 	if a.Keys, err = a.openKeys(ctx); err != nil {
@@ -134,7 +116,7 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	if err := a.introduce(ctx); err != nil {
 		return nil, err
 	}
-	if a.Views, err = a.openViews(ctx, filepath.Join(dir, "views")); err != nil {
+	if a.Views, err = a.openViews(ctx, filepath.Join(cfg.Storage.Data, "views")); err != nil {
 		return nil, err
 	}
 	a.openErasures()
@@ -143,6 +125,30 @@ func Open(ctx context.Context, cfg config.Config, log *slog.Logger, more ...Opti
 	a.Seal.Run(ctx)
 	a.opened()
 	return a, a.follow(ctx)
+}
+
+// openStore opens or makes the event log.
+func (a *App) openStore(ctx context.Context) error {
+	of := a.Config.Storage
+	if err := unfinished(of); err != nil {
+		return err
+	}
+	if err := RequireLog(of); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(of.Data, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	var err error
+	a.Store, err = segment.Open(filepath.Join(of.Data, "log"), segment.Options{
+		Now: time.Now, Logger: a.Log, SegmentBytes: int64(of.SegmentBytes),
+		DurableMark: max(viewMark(ctx, filepath.Join(of.Data, "views")), seal.Mark(filepath.Join(of.Data, "seal"))),
+		Report:      func(e error) { a.report(e.Error()) },
+	})
+	if err != nil {
+		return locked(of.Data, err)
+	}
+	return a.requireKeys()
 }
 
 // rebuildLookup makes lookup and claims again where they were lost. It comes

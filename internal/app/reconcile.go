@@ -9,6 +9,7 @@ import (
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/keyring"
+	"lethe/internal/ledger"
 )
 
 // erasedAgain is an erasure whose keys were there again when the ledger was
@@ -104,7 +105,7 @@ func (a *App) byJournal(ctx context.Context, again map[erasedAgain][]subject.Key
 // refOf names a person's key; false when it is somebody else's.
 func refOf(k keyring.KeyInfo) (domain.Token, subject.KeyRef, bool) {
 	token, err := domain.ParseToken(tokenOf(k.Compartment.Owner))
-	return token, subject.KeyRef{Group: k.Compartment.Group, Generation: k.Generation, Key: domain.ID(k.ID)}, err == nil
+	return token, ledger.RefOf(k), err == nil
 }
 
 // manyErasures bounds the erasures of one transaction of the key store.
@@ -180,20 +181,13 @@ func (a *App) left(ctx context.Context, token domain.Token, id domain.ID) (d key
 	gone := keysOf(&e)
 	keys := make([]keyring.KeyInfo, len(gone))
 	for i, k := range gone {
-		keys[i] = keyring.KeyInfo{
-			Compartment: keyring.Compartment{Owner: token.Stream(), Group: k.Group}, Generation: k.Generation, ID: keyring.KeyID(k.Key),
-		}
+		keys[i] = ledger.KeyOf(token, k)
 	}
 	states, err := a.Keys.KeyStates(ctx, keys)
 	if err != nil {
 		return d, nil, err
 	}
-	d.Erasure, d.Token = id, token
-	for _, g := range e.Started.Groups {
-		for _, v := range g.Values {
-			d.Values = append(d.Values, keyring.ValueRef{Field: v.Field, Slot: v.Slot})
-		}
-	}
+	d.Erasure, d.Token, d.Values = id, token, ledger.GoneValues(e.Started.Groups)
 	for i, state := range states {
 		switch state {
 		case keyring.KeyLive:

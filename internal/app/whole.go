@@ -24,27 +24,31 @@ func RequireLog(of config.Storage) error {
 	if there, err := exists(filepath.Join(s.Data, "log")); there || err != nil {
 		return err
 	}
-	for _, left := range []struct{ what, file string }{
-		{"a key store", filepath.Join(s.Keys, keyring.StoreFile)}, {"known checkpoints", filepath.Join(s.Pins, seal.LatestFile)},
-	} {
-		there, err := exists(left.file)
-		if err != nil {
-			return err
-		}
-		if there {
-			return fmt.Errorf("%w: %s has none, and %s has %s of a ledger: mount the disk of --data, name the right directory, "+
-				"or put the log back with `lethe restore --ledger-from`; a new ledger needs directories of its own for all that it keeps",
-				ErrLogMissing, s.Data, filepath.Dir(left.file), left.what)
-		}
+	keys, err := keyring.StoreThere(s.Keys)
+	if err != nil {
+		return err
 	}
-	return nil
+	if keys {
+		return logMissing(s.Data, s.Keys, "a key store")
+	}
+	pins, err := exists(filepath.Join(s.Pins, seal.LatestFile))
+	if pins {
+		return logMissing(s.Data, s.Pins, "known checkpoints")
+	}
+	return err
+}
+
+func logMissing(data, dir, what string) error {
+	return fmt.Errorf("%w: %s has none, and %s has %s of a ledger: mount the disk of --data, name the right directory, "+
+		"or put the log back with `lethe restore --ledger-from`; a new ledger needs directories of its own for all that it keeps",
+		ErrLogMissing, data, dir, what)
 }
 
 // requireKeys refuses to make keys for a log that has events: its own would not
 // fit any more when they are back. It comes between opening the two.
 func (a *App) requireKeys() error {
 	s := a.Config.Storage.Resolved()
-	there, err := exists(filepath.Join(s.Keys, keyring.StoreFile))
+	there, err := keyring.StoreThere(s.Keys)
 	if there || err != nil || a.Store.Stats().Head == 0 {
 		return err
 	}

@@ -223,18 +223,6 @@ func writeUnordered(p *page, u *httpapi.ErasedAgain) {
 		"Legal holds and restrictions may be lost, too: place them again before an officer accepts what is lost.")
 }
 
-// valueNames names values as --value takes them.
-func valueNames(of []subject.ValueRef) string {
-	list := make([]string, len(of))
-	for i, v := range of {
-		list[i] = string(v.Field)
-		if v.Slot > 0 {
-			list[i] += ":" + strconv.Itoa(int(v.Slot))
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
 type eraseListCmd struct {
 	State string `name:"state" placeholder:"STATE" help:"ordered, started, completed, cancelled, stopped; all when left out."`
 	Limit int    `name:"limit" default:"100" help:"Rows to show, at most 500."`
@@ -354,50 +342,4 @@ func writeErasure(p *page, e *httpapi.Erasure) {
 		p.line("The linked record of the same person:")
 		writeErasure(p, &e.Linked[i])
 	}
-}
-
-func sinkNames(of []subject.SinkConfirmed) string {
-	var list []string
-	for _, s := range of {
-		list = append(list, string(s.Sink))
-	}
-	return strings.Join(list, ", ")
-}
-
-// happens tells what becomes of a group, in the tense of the erasure's state.
-func happens(e *httpapi.Erasure, g *subject.Weighed) string {
-	done := !e.Completed.IsZero()
-	switch {
-	case g.Outcome == subject.Erase && done:
-		return "erased"
-	case g.Outcome == subject.Erase:
-		return "goes"
-	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup && g.Rule != "":
-		return "what was recorded so far goes, but for what stands"
-	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup:
-		return "what was recorded so far goes"
-	case g.Outcome == subject.Trim && len(g.Values) == 0:
-		return "superseded values go"
-	case g.Outcome == subject.Trim:
-		return count(len(g.Values)) + " values go, the others stay"
-	}
-	return "stays"
-}
-
-func why(g *subject.Weighed) string {
-	text := string(g.Ground)
-	if g.Rule != "" {
-		text = string(g.Rule)
-	}
-	if g.Purpose != "" {
-		text += " (" + string(g.Purpose) + ")"
-	}
-	return text
-}
-
-func untilText(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return " until " + stamp(t)
 }

@@ -3,11 +3,13 @@ package cli
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"lethe/domain"
 	"lethe/domain/subject"
+	"lethe/internal/httpapi"
 )
 
 // saying is an event that a table tells in words.
@@ -81,4 +83,66 @@ func keyWords(n int) string {
 		return "1 key"
 	}
 	return strconv.Itoa(n) + " keys"
+}
+
+// valueNames names values as --value takes them.
+func valueNames(of []subject.ValueRef) string {
+	list := make([]string, len(of))
+	for i, v := range of {
+		list[i] = valueName(v.Field, v.Slot)
+	}
+	return strings.Join(list, ", ")
+}
+
+func valueName(field domain.Name, slot uint16) string {
+	if slot == 0 {
+		return string(field)
+	}
+	return string(field) + ":" + strconv.Itoa(int(slot))
+}
+
+func sinkNames(of []subject.SinkConfirmed) string {
+	var list []string
+	for _, s := range of {
+		list = append(list, string(s.Sink))
+	}
+	return strings.Join(list, ", ")
+}
+
+// happens tells what becomes of a group, in the tense of the erasure's state.
+func happens(e *httpapi.Erasure, g *subject.Weighed) string {
+	done := !e.Completed.IsZero()
+	switch {
+	case g.Outcome == subject.Erase && done:
+		return "erased"
+	case g.Outcome == subject.Erase:
+		return "goes"
+	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup && g.Rule != "":
+		return "what was recorded so far goes, but for what stands"
+	case g.Outcome == subject.Trim && g.Group == domain.EvidenceGroup:
+		return "what was recorded so far goes"
+	case g.Outcome == subject.Trim && len(g.Values) == 0:
+		return "superseded values go"
+	case g.Outcome == subject.Trim:
+		return count(len(g.Values)) + " values go, the others stay"
+	}
+	return "stays"
+}
+
+func why(g *subject.Weighed) string {
+	text := string(g.Ground)
+	if g.Rule != "" {
+		text = string(g.Rule)
+	}
+	if g.Purpose != "" {
+		text += " (" + string(g.Purpose) + ")"
+	}
+	return text
+}
+
+func untilText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return " until " + stamp(t)
 }

@@ -90,8 +90,8 @@ type restored struct {
 func (c *restoreRunCmd) open(ctx context.Context, s *shell, r *restored) error {
 	at := s.root.Storage.Resolved()
 	_, noLog := os.Stat(filepath.Join(at.Data, "log"))
-	_, noKeys := os.Stat(filepath.Join(at.Keys, keyring.StoreFile))
-	if c.NoOpen || noLog != nil || noKeys != nil { // keys would be made where none were restored
+	keys, err := keyring.StoreThere(at.Keys)
+	if c.NoOpen || noLog != nil || err != nil || !keys { // keys would be made where none were restored
 		return nil
 	}
 	a, err := s.open(ctx)

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 
 	"lethe/domain/operations"
 	"lethe/internal/app"
@@ -59,7 +57,7 @@ func (c *restoreJournalCmd) Run(ctx context.Context, s *shell) error {
 		return usage("this works on the directories themselves: stop the server, and leave --server out")
 	}
 	keys := s.root.Storage.Resolved().Keys
-	if _, err := os.Stat(filepath.Join(keys, keyring.StoreFile)); err != nil { // keys would be made
+	if there, err := keyring.StoreThere(keys); err != nil || !there { // keys would be made
 		return usage("there is no key store in %s: restore the keys first, or name its directory with --keys", keys)
 	}
 	a, err := s.open(ctx, app.JournalLost(operations.CurrentPart(c.Current)))

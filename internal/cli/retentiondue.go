@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -116,13 +115,10 @@ func (s *shell) overdue(people []httpapi.OverduePerson) error {
 }
 
 func valueOf(x *subject.Expired) string {
-	switch {
-	case x.Field == "":
+	if x.Field == "" {
 		return "what was replaced or removed"
-	case x.Slot > 0:
-		return string(x.Field) + ":" + strconv.Itoa(int(x.Slot))
 	}
-	return string(x.Field)
+	return valueName(x.Field, x.Slot)
 }
 
 func ruleOf(x *subject.Expired) string {

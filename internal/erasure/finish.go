@@ -13,6 +13,7 @@ import (
 	"lethe/domain/subject"
 	"lethe/eventstore"
 	"lethe/internal/keyring"
+	"lethe/internal/ledger"
 )
 
 // cause is what fences say of keys that an erasure destroyed.
@@ -113,19 +114,15 @@ func (p *Process) destruction(ctx context.Context, cat *catalogue.State, it Item
 	d := keyring.Destruction{Erasure: it.Erasure, Token: it.Token, Everything: e.Ordered != nil && e.Ordered.Everything}
 	owner := it.Token.Stream()
 	for _, k := range e.Started.Keys {
-		d.Keys = append(d.Keys, keyring.KeyInfo{
-			Compartment: keyring.Compartment{Owner: owner, Group: k.Group}, Generation: k.Generation, ID: keyring.KeyID(k.Key),
-		})
+		d.Keys = append(d.Keys, ledger.KeyOf(it.Token, k))
 	}
 	groups := map[domain.Name]bool{}
 	for _, g := range e.Started.Groups {
 		if g.Outcome == subject.Erase {
 			groups[g.Group] = true
 		}
-		for _, v := range g.Values {
-			d.Values = append(d.Values, keyring.ValueRef{Field: v.Field, Slot: v.Slot})
-		}
 	}
+	d.Values = ledger.GoneValues(e.Started.Groups)
 	all, err := p.Keys.Keys(ctx, owner)
 	if err != nil {
 		return d, fmt.Errorf("listing the record's keys: %w", err)

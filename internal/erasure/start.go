@@ -113,7 +113,7 @@ func (p *Process) requeue(ctx context.Context, token domain.Token, s *subject.St
 	}
 	var free []domain.Name
 	for _, w := range weighed {
-		if w.Outcome == subject.Erase || w.Outcome == subject.Trim {
+		if w.Goes() {
 			free = append(free, w.Group)
 		}
 	}

@@ -63,7 +63,7 @@ func handingOf(r *erasedRecord) *handing {
 		return h
 	}
 	for _, g := range r.Started.Groups {
-		if g.Outcome == subject.Erase || g.Outcome == subject.Trim {
+		if g.Goes() {
 			h.since[g.Group] = 0
 			for _, v := range g.Values {
 				h.values[g.Group] = append(h.values[g.Group], v.Field)

@@ -85,7 +85,7 @@ func (r ErasureRef) of(s *subject.State) (found subject.Erasure, ok bool) {
 // decisions were lawful, of which every command leaves something.
 func erasedData(e subject.Erasure) bool {
 	return slices.ContainsFunc(e.Groups(), func(g subject.Weighed) bool {
-		return g.Group != domain.EvidenceGroup && (g.Outcome == subject.Erase || g.Outcome == subject.Trim)
+		return g.Group != domain.EvidenceGroup && g.Goes()
 	})
 }
 
@@ -169,7 +169,7 @@ func before(s *subject.State, this *subject.Erasure, r *domain.Recorded, again *
 	}
 	return slices.ContainsFunc(again.Keys, func(k subject.KeyRef) bool {
 		return slices.ContainsFunc(this.Started.Groups, func(g subject.Weighed) bool {
-			return g.Group == k.Group && (g.Outcome == subject.Erase || g.Outcome == subject.Trim)
+			return g.Group == k.Group && g.Goes()
 		})
 	})
 }

@@ -84,7 +84,7 @@ func (e *erasing) addRecord(ctx context.Context, t *certificate.Told, r *erasedR
 	}
 	fields, left := fieldsOf(r.state), leftOf(r.state, r.ID)
 	for _, g := range r.Groups() {
-		if g.Outcome == subject.Erase || g.Outcome == subject.Trim {
+		if g.Goes() {
 			addGroup(t, &g, fields[g.Group], left[g.Group])
 		}
 		if g.Rule != "" {

@@ -87,25 +87,16 @@ func TestAfterTheClaimsWereLostARowThatSaysTheSameWritesNothing(t *testing.T) {
 // A row that found its value in the record brought none: without a claim its
 // own history says nothing, so what its siblings brought counts.
 func TestAfterTheClaimsWereLostASiblingBringsNothingBack(t *testing.T) {
-	const more = `version: 1
-system: shop
-table: addresses
-key: [id]
-refers: {table: people, key: [person]}
-purpose: customer.service
-fields:
-  - {column: email, field: email, class: provided}
-`
 	p := newPlace(t)
 	w := p.open()
 	defer func() { w.close() }()
 	w.declare()
 	w.csv(people, ada)
-	w.csv(more, "id,person,email\n7,1,ada@example.org\n")
+	w.csv(addresses, "id,person,email\n7,1,ada@example.org\n")
 	w.on(w.who(catalogue.LookupEmail, "ada@example.org"),
 		subject.RectifyFields{Items: []subject.Entry{{Field: "email", Text: personal.Of("ada@home.example")}}})
 	w = p.forget(w)
-	rep := w.csv(more, "id,person,email\n7,1,ada@example.org\n8,1,ada@work.example\n")
+	rep := w.csv(addresses, "id,person,email\n7,1,ada@example.org\n8,1,ada@work.example\n")
 	require.Equal(t, []importing.Refusal{{Table: "addresses", Row: 1, Field: "email", Rule: ruleChanged, Conflict: true}}, rep.Conflicts)
 	s := w.who(catalogue.LookupExternalID, "1")
 	require.False(t, w.holds(s, "email", "ada@example.org"))

@@ -46,12 +46,9 @@ CREATE TABLE marks (
 	day INTEGER NOT NULL, until INTEGER NOT NULL, version INTEGER NOT NULL, row_mac BLOB NOT NULL) WITHOUT ROWID;
 `
 
-// StoreFile is the file of the key store in Options.Dir.
-const StoreFile = "keys.db"
-
 const (
 	storeVersion = 1
-	storeFile    = StoreFile
+	storeFile    = "keys.db"
 	macSize      = 16 // of a row: HMAC-SHA-256 cut to 128 bits
 )
 
@@ -195,6 +192,9 @@ func (s *secrets) rowMAC(message []byte) []byte {
 	full := hmacOf(&s.rows, message)
 	return full[:macSize]
 }
+
+// StoreThere reports whether a directory, as Options.Dir is one, has a key store.
+func StoreThere(dir string) (bool, error) { return fileExists(filepath.Join(dir, storeFile)) }
 
 // fileExists reports whether path is there.
 func fileExists(path string) (bool, error) {

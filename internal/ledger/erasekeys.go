@@ -45,7 +45,7 @@ func (l *Ledger) parting(ctx context.Context, token domain.Token, groups []domai
 			of = append(of, c)
 		}
 		if k.Lost {
-			lost = append(lost, keyring.KeyInfo{Compartment: c, Generation: k.Generation, ID: keyring.KeyID(k.Key)})
+			lost = append(lost, KeyOf(token, k.KeyRef))
 		}
 	}
 	return of, lost, nil
@@ -68,7 +68,7 @@ func (l *Ledger) undestroyed(ctx context.Context, token domain.Token) ([]subject
 	var keys []subject.LiveKey
 	for _, k := range all {
 		if !k.Fenced {
-			keys = append(keys, subject.LiveKey{KeyRef: refOf(k), Newest: k.Generation == newest[k.Compartment.Group]})
+			keys = append(keys, subject.LiveKey{KeyRef: RefOf(k), Newest: k.Generation == newest[k.Compartment.Group]})
 		}
 	}
 	lost, err := l.lost(ctx, token, there)
@@ -76,13 +76,9 @@ func (l *Ledger) undestroyed(ctx context.Context, token domain.Token) ([]subject
 		return nil, unavailable(err)
 	}
 	for _, k := range lost {
-		keys = append(keys, subject.LiveKey{KeyRef: refOf(k), Lost: true})
+		keys = append(keys, subject.LiveKey{KeyRef: RefOf(k), Lost: true})
 	}
 	return keys, nil
-}
-
-func refOf(k keyring.KeyInfo) subject.KeyRef {
-	return subject.KeyRef{Group: k.Compartment.Group, Generation: k.Generation, Key: domain.ID(k.ID)}
 }
 
 // lost lists the keys that the record's sealed values name and the key store

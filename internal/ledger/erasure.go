@@ -242,7 +242,7 @@ func (l *Ledger) LateHold(ctx context.Context, token domain.Token, e *subject.Er
 
 func goes(groups []subject.Weighed, group domain.Name) bool {
 	return slices.ContainsFunc(groups, func(g subject.Weighed) bool {
-		return g.Group == group && (g.Outcome == subject.Erase || g.Outcome == subject.Trim)
+		return g.Group == group && g.Goes()
 	})
 }
 

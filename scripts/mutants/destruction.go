@@ -41,6 +41,33 @@ func pitfall3() []mutant {
 			app, "TestPitfall03RestoredKeysAreShreddedAgain",
 		},
 		{
+			3, "the new key of what the log says is open, above restored ones that are destroyed again",
+			one(app+"/reconcile.go", `		err = a.reopenAll(ctx, touched)`, `		err = a.reopenAll(ctx, touched[:0])`),
+			app, "TestRestoredKeysAreAsOpenAsTheLogSays",
+		},
+		{
+			3, "the order in which a lookup is made again only when nobody's keys are back",
+			[]edit{
+				{app + "/app.go", `	if err := a.rebuildLookup(ctx); err != nil {
+		return nil, err
+	}
+`, ``},
+				{app + "/app.go", `	if err := a.recordRestart(ctx); err != nil {`, `	if err := errors.Join(a.rebuildLookup(ctx), a.recordRestart(ctx)); err != nil {`},
+			},
+			app, "TestAJournalThatIsLostWithTheKeysIsBegunAnew",
+		},
+		{
+			3, "the log's say over restored keys, where the journal was restored with them",
+			one(app+"/reconcile.go", `	touched, err := a.byLog(ctx, again)`, `	touched, err := []domain.Token(nil), ctx.Err()`),
+			app, "TestTheLogKnowsWhatTheJournalLost",
+		},
+	}
+}
+
+// declared are mutants of pitfall 3 as well: a journal that somebody declares lost.
+func declared() []mutant {
+	return []mutant{
+		{
 			3, "the refusal of a declaration that the journal is lost, where the ledger came back from an older copy",
 			one(app+"/journal.go", `	if back || uint64(stats.Head) < mark {`, `	if false && back {`),
 			app, "TestNoDeclarationForARestoredLedger",
@@ -69,27 +96,6 @@ func pitfall3() []mutant {
 			3, "the mark that keys came from a backup, whatever is declared of them",
 			one(app+"/journal.go", `			if restored {`, `			if restored && false {`),
 			app, "TestNoDeclarationForRestoredKeys",
-		},
-		{
-			3, "the new key of what the log says is open, above restored ones that are destroyed again",
-			one(app+"/reconcile.go", `		err = a.reopenAll(ctx, touched)`, `		err = a.reopenAll(ctx, touched[:0])`),
-			app, "TestRestoredKeysAreAsOpenAsTheLogSays",
-		},
-		{
-			3, "the order in which a lookup is made again only when nobody's keys are back",
-			[]edit{
-				{app + "/app.go", `	if err := a.rebuildLookup(ctx); err != nil {
-		return nil, err
-	}
-`, ``},
-				{app + "/app.go", `	if err := a.recordRestart(ctx); err != nil {`, `	if err := errors.Join(a.rebuildLookup(ctx), a.recordRestart(ctx)); err != nil {`},
-			},
-			app, "TestAJournalThatIsLostWithTheKeysIsBegunAnew",
-		},
-		{
-			3, "the log's say over restored keys, where the journal was restored with them",
-			one(app+"/reconcile.go", `	touched, err := a.byLog(ctx, again)`, `	touched, err := []domain.Token(nil), ctx.Err()`),
-			app, "TestTheLogKnowsWhatTheJournalLost",
 		},
 	}
 }

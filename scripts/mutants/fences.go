@@ -188,16 +188,13 @@ func pitfall24() []mutant {
 	return []mutant{
 		{
 			24, "the refusal to make keys for a log that has events",
-			one(app+"/app.go", `	if err := a.requireKeys(); err != nil {
-		return nil, err
-	}
-`, ``),
+			one(app+"/app.go", `	return a.requireKeys()`, `	return nil`),
 			app, "TestAPartThatIsMissingIsNotMadeAnew",
 		},
 		{
 			24, "the refusal to begin a log beside the keys of another",
-			one(app+"/app.go", `	if err := RequireLog(cfg.Storage); err != nil {
-		return nil, err
+			one(app+"/app.go", `	if err := RequireLog(of); err != nil {
+		return err
 	}
 `, ``),
 			app, "TestAPartThatIsMissingIsNotMadeAnew",

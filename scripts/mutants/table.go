@@ -7,7 +7,7 @@ import "slices"
 // if a test tells them apart; else one takes out both and says so.
 func mutants() []mutant {
 	return slices.Concat(
-		pitfall1(), pitfall2(), pitfall3(), pitfall4(), pitfall5(), pitfall6(), pitfall7(), pitfall8(),
+		pitfall1(), pitfall2(), pitfall3(), declared(), pitfall4(), pitfall5(), pitfall6(), pitfall7(), pitfall8(),
 		pitfall9(), pitfall10(), pitfall11(), pitfall12(), pitfall13(), pitfall14(), pitfall15(), pitfall16(),
 		pitfall17(), pitfall18(), pitfall19(), pitfall20(), pitfall21(), pitfall22(), pitfall23(), pitfall24(),
 	)
